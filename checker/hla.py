@@ -96,10 +96,10 @@ def list_hla_faults(
     for name, typed in given.items():
         if typed is None:
             continue
-        if not typed.is_null and any(_hits(typed, one) for one in against):
+        if not typed.is_null and any(_hits(typed, antigen) for antigen in against):
             faults.append(f"hla_antibody_hits {name}")
         is_counted = bool(mine) and not against and typed.locus != "C" and not typed.is_null
-        if is_counted and not any(agree(typed, one) for one in mine):
+        if is_counted and not any(agree(typed, antigen) for antigen in mine):
             faults.append(f"hla_mismatched {name}")
     return faults
 

@@ -86,7 +86,7 @@ def find_groups(
         antibodies: The patient's, and for a newborn the mother's.
     """
     if special.disputed:
-        rhd = "-" if any(one.endswith("-") for one in special.disputed) else "+"
+        rhd = "-" if any(name.endswith("-") for name in special.disputed) else "+"
         return _by_class("O", "AB", rhd, platelets="")
     of_red_cells = [group] if group else []
     of_plasma = [group] if group else []
@@ -95,7 +95,7 @@ def find_groups(
         of_plasma += [special.donor, special.recipient]
     if not of_red_cells:
         return _by_class("", "", "")
-    rhd = "-" if any(one.endswith("-") for one in of_red_cells) else "+"
+    rhd = "-" if any(name.endswith("-") for name in of_red_cells) else "+"
     red_cells = _join(of_red_cells, RED_CELLS_OF_BOTH)
     plasma = _join(of_plasma, PLASMA_OF_BOTH)
     if special.lacks_h:
@@ -114,7 +114,7 @@ def find_groups(
 
 
 def _join(groups: list[str], table: Mapping[str, str]) -> str:
-    found, *others = (one[:-1] for one in groups)
+    found, *others = (name[:-1] for name in groups)
     for other in others:
         found = table[f"{found} {other}"]
     return found

@@ -73,18 +73,19 @@ class Storyteller:
             case _:
                 return None
 
-    def _narrate_activation(self, one: Activation, at: datetime) -> StoryMoment:
-        zh, en = self._get_names(one.station_id)
-        if one.status is ActivationStatus.STOOD_DOWN:
+    def _narrate_activation(self, activation: Activation, at: datetime) -> StoryMoment:
+        zh, en = self._get_names(activation.station_id)
+        if activation.status is ActivationStatus.STOOD_DOWN:
             return StoryMoment(at=at, kind="activation", zh=f"{zh}解除响应", en=f"{en} stands down")
-        missing = one.donors_missing
+        missing, wanted = activation.donors_missing, activation.donors_wanted
+        revision = f"r{activation.revision}"
         missing_zh = f"，缺 {missing}" if missing else ""
         missing_en = f", {missing} missing" if missing else ""
         return StoryMoment(
             at=at,
             kind="activation",
-            zh=f"{zh}响应 r{one.revision}：需献血 {one.donors_wanted} 人次{missing_zh}",
-            en=f"{en} active, r{one.revision}: {one.donors_wanted} donations wanted{missing_en}",
+            zh=f"{zh}响应 {revision}：需献血 {wanted} 人次{missing_zh}",
+            en=f"{en} active, {revision}: {wanted} donations wanted{missing_en}",
         )
 
     def _narrate_wave(self, event: CallOutIssued, at: datetime) -> StoryMoment:
@@ -97,30 +98,30 @@ class Storyteller:
             en=f"{en} wave {event.wave}: {people} called for {event.donations_wanted} donations",
         )
 
-    def _narrate_shortage(self, one: Shortage, at: datetime) -> StoryMoment:
-        zh, en = self._get_names(one.station_id)
-        spec = one.component.spec
+    def _narrate_shortage(self, shortage: Shortage, at: datetime) -> StoryMoment:
+        zh, en = self._get_names(shortage.station_id)
+        spec, group, missing = shortage.component.spec, shortage.group, shortage.units_missing
         return StoryMoment(
             at=at,
             kind="shortage",
-            zh=f"{zh}短缺 {spec.zh} {one.group}，缺 {one.units_missing}（{LEVELS_ZH[one.level]}）",
-            en=f"{en} short of {spec.en} {one.group}: {one.units_missing} missing ({one.level})",
+            zh=f"{zh}短缺 {spec.zh} {group}，缺 {missing}（{LEVELS_ZH[shortage.level]}）",
+            en=f"{en} short of {spec.en} {group}: {missing} missing ({shortage.level})",
         )
 
-    def _narrate_cleared(self, one: Shortage, at: datetime) -> StoryMoment:
-        zh, en = self._get_names(one.station_id)
-        spec = one.component.spec
+    def _narrate_cleared(self, shortage: Shortage, at: datetime) -> StoryMoment:
+        zh, en = self._get_names(shortage.station_id)
+        spec = shortage.component.spec
         return StoryMoment(
             at=at,
             kind="shortage",
-            zh=f"{zh} {spec.zh} {one.group} 短缺解除",
-            en=f"{en}: {spec.en} {one.group} no longer short",
+            zh=f"{zh} {spec.zh} {shortage.group} 短缺解除",
+            en=f"{en}: {spec.en} {shortage.group} no longer short",
         )
 
-    def _narrate_transfer(self, one: Transfer, at: datetime) -> StoryMoment:
+    def _narrate_transfer(self, transfer: Transfer, at: datetime) -> StoryMoment:
         (from_zh, from_en), (to_zh, to_en) = (
-            self._get_names(one.from_station_id),
-            self._get_names(one.to_station_id),
+            self._get_names(transfer.from_station_id),
+            self._get_names(transfer.to_station_id),
         )
         steps = {
             TransferStatus.AGREED: ("商定调剂", "agreed"),
@@ -128,8 +129,8 @@ class Storyteller:
             TransferStatus.CANCELLED: ("调剂取消", "cancelled"),
             TransferStatus.IN_TRANSIT: ("调剂在途", "on the road"),
         }
-        zh, en = steps[one.status]
-        bags = len(one.unit_ids)
+        zh, en = steps[transfer.status]
+        bags = len(transfer.unit_ids)
         return StoryMoment(
             at=at,
             kind="transfer",

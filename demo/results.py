@@ -149,10 +149,10 @@ def _list_demanded(stage: DrillStage) -> list[Figure]:
 def list_served(stage: DrillStage, unserved: Sequence[Unserved]) -> list[Figure]:
     """List what is demanded of the requests that end with nothing, and of the report on them."""
     empty, sent = count_with_nothing(stage.board), max(1, stage.board.sent)
-    ended = [one for one in unserved if one.has_nothing and one.is_due]
-    dying = sum(one.priority is Priority.LIFE_THREATENING for one in ended)
-    beside = sum(one.lay_beside_free_blood for one in ended)
-    unexplained = sum(not one.is_explained for one in unserved)
+    ended = [request for request in unserved if request.has_nothing and request.is_due]
+    dying = sum(request.priority is Priority.LIFE_THREATENING for request in ended)
+    beside = sum(request.lay_beside_free_blood for request in ended)
+    unexplained = sum(not request.is_explained for request in unserved)
     share = round(100 * empty / sent, 1)
     return [
         _at_most("share_with_nothing", share, "%", goal=stage.scenario.goals.with_nothing_percent),

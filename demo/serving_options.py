@@ -231,7 +231,7 @@ class _Finder:
 
     def _list_words(self) -> Iterator[LineDecision]:
         for decision in self.decisions:
-            yield from (one for one in decision.lines if one.line_no == self.line.line_no)
+            yield from (line for line in decision.lines if line.line_no == self.line.line_no)
 
     def _list_standing(self) -> Iterator[Lever]:
         told = list(self._list_words())

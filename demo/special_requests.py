@@ -66,8 +66,8 @@ def add_special_cases(scenario: Scenario, planned: list[PlannedRequest]) -> list
     return changed
 
 
-def _is_plain(one: PlannedRequest) -> bool:
-    lines = one.request.lines
+def _is_plain(planned: PlannedRequest) -> bool:
+    lines = planned.request.lines
     return bool(lines) and lines[-1].component is Component.RED_CELLS and len(lines) == 1
 
 

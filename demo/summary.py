@@ -54,15 +54,16 @@ def print_summary(
 def _print_unserved(console: Console, stage: DrillStage, unserved: Sequence[Unserved]) -> None:
     """Print the requests that end with nothing, each with what would have served it."""
     texts = read_texts()["levers"]
-    for one in unserved:
-        if not one.has_nothing:
+    for request in unserved:
+        if not request.has_nothing:
             continue
-        zh, en = stage.scenario.get_names(one.hospital_id)
+        zh, en = stage.scenario.get_names(request.hospital_id)
+        who = f"{request.patient} {request.group} {name_value(request.priority)}"
         console.print(
-            f"一袋未得 · nothing  {zh} · {en} {one.patient} {one.group} {name_value(one.priority)}",
+            f"一袋未得 · nothing  {zh} · {en} {who}",
             markup=False,
         )
-        for shortfall in one.shortfalls:
+        for shortfall in request.shortfalls:
             for lever in shortfall.levers:
                 told = describe_lever(stage, lever, texts)
                 console.print(f"    {told.zh}\n    {told.en}", markup=False)

@@ -52,13 +52,15 @@ class Unserved:
 
     @property
     def is_explained(self) -> bool:
-        return bool(self.shortfalls) and all(one.levers for one in self.shortfalls)
+        return bool(self.shortfalls) and all(shortfall.levers for shortfall in self.shortfalls)
 
     @property
     def lay_beside_free_blood(self) -> bool:
         """Whether a neighbour had fitting bags in time that it did not keep for its own."""
         return any(
-            lever.kind == "neighbour_free" for one in self.shortfalls for lever in one.levers
+            lever.kind == "neighbour_free"
+            for shortfall in self.shortfalls
+            for lever in shortfall.levers
         )
 
 
@@ -72,7 +74,7 @@ async def read_unserved(stage: DrillStage, lives: Sequence[DonatedLife]) -> list
         answer = await stage.door("dispatcher").call("GET", f"/v1/requests/{request_id}")
         request = UrgentRequest.of_row(answer.body["request"])
         found.append(explain(stage, request, bags))
-    return sorted(found, key=lambda one: (one.asked_at, one.request_id))
+    return sorted(found, key=lambda request: (request.asked_at, request.request_id))
 
 
 def explain(stage: DrillStage, request: UrgentRequest, bags: Sequence[FreeBag]) -> Unserved:
@@ -134,18 +136,18 @@ def to_rows(
     """Return the requests as data, with every lever in both languages."""
     return [
         {
-            "request_id": one.request_id,
-            "patient": one.patient,
-            "group": one.group,
-            "hospital_id": one.hospital_id,
-            "priority": one.priority,
-            "asked_at": one.asked_at.isoformat(),
-            "needed_by": one.needed_by.isoformat(),
-            "has_nothing": one.has_nothing,
-            "is_due": one.is_due,
-            "lines": [_to_row(stage, shortfall, texts) for shortfall in one.shortfalls],
+            "request_id": request.request_id,
+            "patient": request.patient,
+            "group": request.group,
+            "hospital_id": request.hospital_id,
+            "priority": request.priority,
+            "asked_at": request.asked_at.isoformat(),
+            "needed_by": request.needed_by.isoformat(),
+            "has_nothing": request.has_nothing,
+            "is_due": request.is_due,
+            "lines": [_to_row(stage, shortfall, texts) for shortfall in request.shortfalls],
         }
-        for one in found
+        for request in found
     ]
 
 

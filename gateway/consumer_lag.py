@@ -58,6 +58,6 @@ class UnreadLook:
             self._found_at = self._monotonic()
             return self._found
 
-    def age_s(self, one: Unread) -> float:
+    def age_s(self, unread: Unread) -> float:
         """Return how many seconds the oldest record has waited; 0 if none waits."""
-        return max((self._wall.now() - one.since).total_seconds(), 0.0) if one.since else 0.0
+        return max((self._wall.now() - unread.since).total_seconds(), 0.0) if unread.since else 0.0

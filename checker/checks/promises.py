@@ -119,7 +119,7 @@ def find_over_promised(world: World, histories: dict[str, list[Version]]) -> Ite
         if not any(promise.status == "held" for promise in covering):
             lines = (v.lines[line_no] for v in histories.get(request_id, ()) if line_no in v.lines)
             asked += [(str(told["measure"]), int(told["quantity"])) for told in lines]
-        if all(_is_over(world, covering, *one) for one in asked):
+        if all(_is_over(world, covering, *measured) for measured in asked):
             total = sum(_measure(world, promise, asked[0][0]) for promise in covering) / WHOLE
             told = f"第 {line_no} 行 · line {line_no}: {total:g} > {asked[0][1]} {asked[0][0]}"
             yield Finding(subject=request_id, told=told)
@@ -167,7 +167,7 @@ def _counts(world: World, promise: Promise, request: Request) -> bool:
 def _is_over(world: World, covering: list[Promise], measure: str, quantity: int) -> bool:
     """Whether even without one of the bags promised last there would be enough."""
     last_at = max(promise.held_at for promise in covering)
-    last = [_measure(world, one, measure) for one in covering if one.held_at == last_at]
+    last = [_measure(world, promise, measure) for promise in covering if promise.held_at == last_at]
     total = sum(_measure(world, promise, measure) for promise in covering)
     return total - min(last) >= quantity * WHOLE
 

@@ -117,7 +117,7 @@ def is_useful(need: OpenNeed, fit: Sequence[Unit], lacking: int) -> bool:
         return bool(units)
     covered = line.quantity * WHOLE - lacking
     there = covered + sum(
-        measure_content(one.component, one.volume_ml, line.measure) for one in fit
+        measure_content(bag.component, bag.volume_ml, line.measure) for bag in fit
     )
     # What a bag that was promised holds beside the line's own measure is not looked up.
     units += covered if line.measure == "unit" else 0

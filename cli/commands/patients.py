@@ -152,7 +152,5 @@ def _print(out: Output, record: Mapping[str, Any]) -> None:
         basis = told.get("basis") or ""
         out.plain(f"  {show_instant(told['told_at'])}  {told['group']}  {basis}  {show(who)}")
     for made in record.get("corrections") or ():
-        one = made["correction"]
-        out.plain(
-            f"  {show_instant(made['made_at'])}  更正 · corrected: {one['person']}: {one['reason']}"
-        )
+        correction, at = made["correction"], show_instant(made["made_at"])
+        out.plain(f"  {at}  更正 · corrected: {correction['person']}: {correction['reason']}")

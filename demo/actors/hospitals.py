@@ -74,18 +74,18 @@ async def run_hospitals(
             group.create_task(_ask(stage, request, watch))
 
 
-async def _ask(stage: DrillStage, one: PlannedRequest, watch: DecisionWatch) -> None:
-    await stage.sleep_until(one.at)
+async def _ask(stage: DrillStage, planned: PlannedRequest, watch: DecisionWatch) -> None:
+    await stage.sleep_until(planned.at)
     stage.board.sent += 1
-    send = _send_on_kafka if one.straight else _send_by_http
-    again, answer = await send(stage, one, watch)
+    send = _send_on_kafka if planned.straight else _send_by_http
+    again, answer = await send(stage, planned, watch)
     if answer is not None and _says_sooner(answer):
-        await _bring_forward(stage, one)
-    if one.typed is not None:
-        await stage.sleep(one.typed_after_s)
-        await _send_group(stage, one, one.typed)
-    if one.resent_after_s is not None:
-        await stage.sleep(one.resent_after_s)
+        await _bring_forward(stage, planned)
+    if planned.typed is not None:
+        await stage.sleep(planned.typed_after_s)
+        await _send_group(stage, planned, planned.typed)
+    if planned.resent_after_s is not None:
+        await stage.sleep(planned.resent_after_s)
         stage.board.repeats += 1
         await again()
 
@@ -105,18 +105,18 @@ def _says_sooner(answer: HttpAnswer) -> bool:
     )
 
 
-async def _bring_forward(stage: DrillStage, one: PlannedRequest) -> None:
+async def _bring_forward(stage: DrillStage, planned: PlannedRequest) -> None:
     """Take blood that does not last until it is needed; what is not won by it is taken back."""
-    chance = draw(stage.scenario.seed, "sooner", one.request.request_id)
+    chance = draw(stage.scenario.seed, "sooner", planned.request.request_id)
     await stage.sleep(chance.randint(_READS_MIN_S, _READS_MAX_S))
-    request = one.request
+    request = planned.request
     road_s = stage.scenario.routes[request.station_id, request.hospital_id]
     sooner = stage.clock.now() + timedelta(seconds=road_s)
-    answer = await _amend(stage, one, {"needed_by": sooner.isoformat()}, key="sooner")
+    answer = await _amend(stage, planned, {"needed_by": sooner.isoformat()}, key="sooner")
     decision = answer.body.get("decision") or {} if answer.is_accepted else {}
     zh, en = stage.scenario.get_names(request.hospital_id)
     if any(line["uncovered"] for line in decision.get("lines", ())):
-        await _amend(stage, one, {"needed_by": request.needed_by.isoformat()}, key="as-before")
+        await _amend(stage, planned, {"needed_by": request.needed_by.isoformat()}, key="as-before")
         return
     stage.board.note(
         stage.clock.now(),
@@ -126,8 +126,8 @@ async def _bring_forward(stage: DrillStage, one: PlannedRequest) -> None:
     )
 
 
-async def _send_on_kafka(stage: DrillStage, one: PlannedRequest, watch: DecisionWatch) -> Sent:
-    envelope = to_envelope(stage, one)
+async def _send_on_kafka(stage: DrillStage, planned: PlannedRequest, watch: DecisionWatch) -> Sent:
+    envelope = to_envelope(stage, planned)
     decided = watch.expect(envelope.id)
     began = time.perf_counter()
     await stage.publisher.publish(TopicName.REQUESTS, envelope)
@@ -136,8 +136,8 @@ async def _send_on_kafka(stage: DrillStage, one: PlannedRequest, watch: Decision
         await asyncio.wait_for(decided, _WAIT_S)
     except TimeoutError:
         # The day goes on; the missing decision fails a check at the end.
-        zh, en = stage.scenario.get_names(one.request.hospital_id)
-        number = one.request.request_id
+        zh, en = stage.scenario.get_names(planned.request.hospital_id)
+        number = planned.request.request_id
         stage.board.note(
             stage.clock.now(),
             "request",
@@ -145,7 +145,7 @@ async def _send_on_kafka(stage: DrillStage, one: PlannedRequest, watch: Decision
             f"{en} {number}: no decision seen",
         )
     else:
-        _note_latency(stage, one, ms=(time.perf_counter() - began) * 1000, way="kafka")
+        _note_latency(stage, planned, ms=(time.perf_counter() - began) * 1000, way="kafka")
 
     async def again() -> None:
         await stage.publisher.publish(TopicName.REQUESTS, envelope)
@@ -154,13 +154,13 @@ async def _send_on_kafka(stage: DrillStage, one: PlannedRequest, watch: Decision
     return again, None
 
 
-def to_envelope(stage: DrillStage, one: PlannedRequest) -> Envelope:
+def to_envelope(stage: DrillStage, planned: PlannedRequest) -> Envelope:
     """Wrap a request as the hospital's own Kafka producer does."""
-    event = RequestOpened(request=one.request)
+    event = RequestOpened(request=planned.request)
     return Envelope(
-        id=derive_id("demo", one.request.request_id),
+        id=derive_id("demo", planned.request.request_id),
         type=event.TYPE,
-        source=f"hospital/{one.request.hospital_id}",
+        source=f"hospital/{planned.request.hospital_id}",
         subject=event.subject,
         time=stage.clock.now(),
         key=event.key,
@@ -168,43 +168,43 @@ def to_envelope(stage: DrillStage, one: PlannedRequest) -> Envelope:
     )
 
 
-async def _send_by_http(stage: DrillStage, one: PlannedRequest, watch: DecisionWatch) -> Sent:
+async def _send_by_http(stage: DrillStage, planned: PlannedRequest, watch: DecisionWatch) -> Sent:
     del watch  # the decision comes back in the same call
-    door = stage.door("hospital", one.request.hospital_id)
-    answer = await _post(door, one)
+    door = stage.door("hospital", planned.request.hospital_id)
+    answer = await _post(door, planned)
     if answer.is_accepted and "decision" in answer.body:
-        _note_latency(stage, one, ms=answer.ms, way="http")
-    _note_opened(stage, one, answer)
-    if answer.is_accepted and one.then:
-        await _change(stage, one, door, request_id=answer.body["request_id"])
+        _note_latency(stage, planned, ms=answer.ms, way="http")
+    _note_opened(stage, planned, answer)
+    if answer.is_accepted and planned.then:
+        await _change(stage, planned, door, request_id=answer.body["request_id"])
 
     async def again() -> None:
-        _note_opened(stage, one, await _post(door, one))
+        _note_opened(stage, planned, await _post(door, planned))
 
     return again, answer
 
 
-async def _post(door: DemoClient, one: PlannedRequest) -> HttpAnswer:
-    body = one.request.model_dump(
+async def _post(door: DemoClient, planned: PlannedRequest) -> HttpAnswer:
+    body = planned.request.model_dump(
         mode="json", exclude_none=True, exclude={"request_id", "hospital_id", "station_id"}
     )
     return await door.call(
         "POST",
         "/v1/requests",
         body=body,
-        idempotency_key=one.request.request_id,
+        idempotency_key=planned.request.request_id,
         wait_s=_WAIT_S,
     )
 
 
-def _note_opened(stage: DrillStage, one: PlannedRequest, answer: HttpAnswer) -> None:
-    hospital_id = one.request.hospital_id
-    request_id = derive_id("request", hospital_id, one.request.request_id)
+def _note_opened(stage: DrillStage, planned: PlannedRequest, answer: HttpAnswer) -> None:
+    hospital_id = planned.request.hospital_id
+    request_id = derive_id("request", hospital_id, planned.request.request_id)
     if answer.is_accepted:
         request_id = answer.body["request_id"]
-    request = one.request.but(request_id=request_id)
+    request = planned.request.but(request_id=request_id)
     stage.sent.note(
-        event_id=derive_id("opened", hospital_id, request_id, one.request.request_id),
+        event_id=derive_id("opened", hospital_id, request_id, planned.request.request_id),
         source=f"hospital/{hospital_id}",
         event_type=RequestOpened.TYPE,
         subject=request_id,
@@ -213,18 +213,18 @@ def _note_opened(stage: DrillStage, one: PlannedRequest, answer: HttpAnswer) -> 
     )
 
 
-def _note_latency(stage: DrillStage, one: PlannedRequest, *, ms: float, way: str) -> None:
+def _note_latency(stage: DrillStage, planned: PlannedRequest, *, ms: float, way: str) -> None:
     stage.board.latencies.append(
-        Latency(at=stage.clock.now(), ms=ms, way=way, priority=str(one.request.priority))
+        Latency(at=stage.clock.now(), ms=ms, way=way, priority=str(planned.request.priority))
     )
 
 
 async def _change(
-    stage: DrillStage, one: PlannedRequest, door: DemoClient, *, request_id: str
+    stage: DrillStage, planned: PlannedRequest, door: DemoClient, *, request_id: str
 ) -> None:
     """Cancel or amend a request that was just decided."""
-    request = one.request.but(request_id=request_id)
-    is_cancelled = one.then == "cancel"
+    request = planned.request.but(request_id=request_id)
+    is_cancelled = planned.then == "cancel"
     if is_cancelled:
         body: dict[str, object] = {"reason": "患者转院（合成）· patient transferred (synthetic)"}
         method, path, kind = "POST", f"/v1/requests/{request_id}/cancel", "cancelled"
@@ -232,7 +232,7 @@ async def _change(
         lines = [line.but(quantity=line.quantity + 1) for line in request.lines]
         body = {"lines": [line.model_dump(mode="json", exclude_none=True) for line in lines]}
         method, path, kind = "PATCH", f"/v1/requests/{request_id}", "amended"
-    key = f"{one.request.request_id}-{one.then}"
+    key = f"{planned.request.request_id}-{planned.then}"
     answer = await door.call(method, path, body=body, idempotency_key=key, wait_s=_WAIT_S)
     zh, en = stage.scenario.get_names(request.hospital_id)
     did = "取消" if is_cancelled else "更改"
@@ -248,12 +248,12 @@ async def _change(
     )
 
 
-async def _send_group(stage: DrillStage, one: PlannedRequest, group: BloodGroup) -> None:
+async def _send_group(stage: DrillStage, planned: PlannedRequest, group: BloodGroup) -> None:
     """Tell the group that was typed from a sample; a request that has ended needs it no more."""
     body: dict[str, object] = {"patient": {"group": group, "group_basis": GroupBasis.ONE_SAMPLE}}
-    answer = await _amend(stage, one, body, key="typed")
+    answer = await _amend(stage, planned, body, key="typed")
     if answer.is_accepted:
-        zh, en = stage.scenario.get_names(one.request.hospital_id)
+        zh, en = stage.scenario.get_names(planned.request.hospital_id)
         stage.board.note(
             stage.clock.now(),
             "request",
@@ -263,14 +263,14 @@ async def _send_group(stage: DrillStage, one: PlannedRequest, group: BloodGroup)
 
 
 async def _amend(
-    stage: DrillStage, one: PlannedRequest, body: dict[str, object], *, key: str
+    stage: DrillStage, planned: PlannedRequest, body: dict[str, object], *, key: str
 ) -> HttpAnswer:
     """Amend a request, unless it has ended meanwhile."""
-    hospital_id = one.request.hospital_id
-    request_id = one.request.request_id
-    if not one.straight:
+    hospital_id = planned.request.hospital_id
+    request_id = planned.request.request_id
+    if not planned.straight:
         request_id = derive_id("request", hospital_id, request_id)
-    key = f"{one.request.request_id}-{key}"
+    key = f"{planned.request.request_id}-{key}"
     answer = await stage.door("hospital", hospital_id).call(
         "PATCH",
         f"/v1/requests/{request_id}",
@@ -280,7 +280,9 @@ async def _amend(
         refusals=("request_ended",),
     )
     if answer.is_accepted:
-        event = _to_change(one.request.but(request_id=request_id), dict(body), is_cancelled=False)
+        event = _to_change(
+            planned.request.but(request_id=request_id), dict(body), is_cancelled=False
+        )
         stage.sent.note(
             event_id=derive_id("amended", hospital_id, request_id, key),
             source=f"hospital/{hospital_id}",

@@ -91,14 +91,19 @@ class Neighbour:
             self._answered[shortage.shortage_id] = shortage.version
             await self._answer(shortage, shelf)
 
-    def _is_pressing(self, one: Shortage) -> bool:
+    def _is_pressing(self, shortage: Shortage) -> bool:
         """Whether a shortage is open, orange or worse, and was not answered in this version.
 
         A yellow shortage does not justify the journey over the mountains.
         """
-        is_bad = one.level.severity >= ShortageLevel.ORANGE.severity
-        is_new = self._answered.get(one.shortage_id, 0) < one.version
-        return one.status is ShortageStatus.OPEN and is_new and is_bad and one.units_missing > 0
+        is_bad = shortage.level.severity >= ShortageLevel.ORANGE.severity
+        is_new = self._answered.get(shortage.shortage_id, 0) < shortage.version
+        return (
+            shortage.status is ShortageStatus.OPEN
+            and is_new
+            and is_bad
+            and shortage.units_missing > 0
+        )
 
     async def _read_shelf(self) -> Shelf:
         answer = await self._door.call("GET", f"/v1/stations/{self._station.station_id}/stock")
@@ -108,36 +113,37 @@ class Neighbour:
             if row["status"] == "available"
         }
 
-    async def _answer(self, one: Shortage, shelf: Shelf) -> None:
-        missing, waited_for = one.units_missing, one.urgent_units
-        for group in one.donor_groups:
-            place = (one.component.value, group.value)
+    async def _answer(self, shortage: Shortage, shelf: Shelf) -> None:
+        missing, waited_for = shortage.units_missing, shortage.urgent_units
+        for group in shortage.donor_groups:
+            place = (shortage.component.value, group.value)
             have = shelf.get(place, 0)
-            spare = max(0, have - self._count_kept(one, group, Priority.ROUTINE))
-            bent = max(0, have - self._count_kept(one, group, _find_pressing(one)))
+            spare = max(0, have - self._count_kept(shortage, group, Priority.ROUTINE))
+            bent = max(0, have - self._count_kept(shortage, group, _find_pressing(shortage)))
             quantity = min(missing, max(spare, min(waited_for, bent)))
             if quantity <= 0:
                 continue
             missing -= quantity
             waited_for = max(0, waited_for - quantity)
             shelf[place] -= quantity
-            await self._post(one, group, quantity, below_floor=quantity > spare)
+            await self._post(shortage, group, quantity, below_floor=quantity > spare)
 
-    def _count_kept(self, one: Shortage, group: BloodGroup, priority: Priority) -> int:
+    def _count_kept(self, shortage: Shortage, group: BloodGroup, priority: Priority) -> int:
         return count_kept(
-            self._stage.scenario, self._station, one.component, group, priority=priority
+            self._stage.scenario, self._station, shortage.component, group, priority=priority
         )
 
     async def _post(
-        self, one: Shortage, group: BloodGroup, quantity: int, *, below_floor: bool
+        self, shortage: Shortage, group: BloodGroup, quantity: int, *, below_floor: bool
     ) -> None:
         stage = self._stage
-        key = f"{self._station.station_id[:8]}-{one.shortage_id[:18]}-{one.version}-{group.name}"
+        named = f"{shortage.shortage_id[:18]}-{shortage.version}"
+        key = f"{self._station.station_id[:8]}-{named}-{group.name}"
         valid_until = stage.clock.now() + timedelta(hours=_VALID_FOR_H)
         body: dict[str, object] = {
-            "shortage_id": one.shortage_id,
-            "to_station_id": one.station_id,
-            "component": one.component.value,
+            "shortage_id": shortage.shortage_id,
+            "to_station_id": shortage.station_id,
+            "component": shortage.component.value,
             "group": group.value,
             "quantity": quantity,
             "valid_until": valid_until.isoformat(),
@@ -157,17 +163,17 @@ class Neighbour:
                 event_id=event_id,
                 source=f"station/{self._station.station_id}",
                 event_type=OfferMade.TYPE,
-                subject=one.shortage_id,
+                subject=shortage.shortage_id,
                 accepted=True,
                 body={"offer": offer.model_dump(mode="json")},
             )
 
 
-def _find_pressing(one: Shortage) -> Priority:
+def _find_pressing(shortage: Shortage) -> Priority:
     """Return how urgent the most urgent patient is for whom the director may go below the floor."""
-    if one.endangered_units:
+    if shortage.endangered_units:
         return Priority.LIFE_THREATENING
-    return Priority.URGENT if one.urgent_units else Priority.ROUTINE
+    return Priority.URGENT if shortage.urgent_units else Priority.ROUTINE
 
 
 async def run_neighbours(neighbours: list[Neighbour]) -> None:

@@ -109,15 +109,15 @@ def describe_plan(count: Count, plan: CountPlan) -> dict[str, Any]:
     }
 
 
-def _describe(count: Count, one: Loud) -> dict[str, Any]:
+def _describe(count: Count, loud: Loud) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "unit_id": one.unit_id,
-        "kind": one.kind,
-        "fields": one.fields,
-        "recorded": one.recorded,
-        "request_id": one.request_id,
+        "unit_id": loud.unit_id,
+        "kind": loud.kind,
+        "fields": loud.fields,
+        "recorded": loud.recorded,
+        "request_id": loud.request_id,
     }
-    found = None if one.kind == "missing" else count.read.find_counted(one.unit_id)
+    found = None if loud.kind == "missing" else count.read.find_counted(loud.unit_id)
     if found is not None:
         (sheet, row), counted = found
         told |= {"sheet": sheet, "row": row, "counted": counted}

@@ -72,6 +72,6 @@ def _fill(
     return filled
 
 
-def _blur(filled: list[Cell | None], one: Merged) -> None:
-    for column in range(one.first + 1, min(one.last + 1, len(filled))):
+def _blur(filled: list[Cell | None], block: Merged) -> None:
+    for column in range(block.first + 1, min(block.last + 1, len(filled))):
         filled[column] = UNCLEAR

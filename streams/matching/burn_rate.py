@@ -88,5 +88,5 @@ def find_burn(
     surges = (Surge(units=units, days=hours / HOURS_A_DAY) for units, hours in windows)
     return Burn(
         mean_per_d=mean,
-        surges=tuple(one for one in surges if one.units >= least and one.per_d > mean),
+        surges=tuple(found for found in surges if found.units >= least and found.per_d > mean),
     )

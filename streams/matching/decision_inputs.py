@@ -59,10 +59,10 @@ class Case:
         release = find_release(self.purpose(line, capped_units=0), self.rules)
         patient = self.request.patient
         found: dict[BloodGroup, Candidate] = {}
-        for one in release.list_patients(patient) if release else (patient,):
+        for known in release.list_patients(patient) if release else (patient,):
             for candidate in list_candidates(
                 component=line.component,
-                patient=one,
+                patient=known,
                 priority=self.request.priority,
                 policy=self.policy,
                 rules=self.rules,

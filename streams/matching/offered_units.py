@@ -100,18 +100,18 @@ def serve_waiting(
     found = Counter[Priority]()
     for line in sorted(waiting, key=lambda line: line.rank):
         lacking = line.units * WHOLE
-        in_time = [one for one in on_the_way if one.arrives_at <= line.comes_by]
-        for one in _list_serving(in_time, line, lacking=lacking, rules=rules):
-            lacking -= one.hundredths
-            on_the_way.remove(one)
+        in_time = [bag for bag in on_the_way if bag.arrives_at <= line.comes_by]
+        for bag in _list_serving(in_time, line, lacking=lacking, rules=rules):
+            lacking -= bag.hundredths
+            on_the_way.remove(bag)
         # An offered bag is judged as if it were on its way already.
-        offers = {one.unit.unit_id: one for one in left}
-        sent = [Coming(unit=one.unit, arrives_at=arrives_at) for one in left]
+        offers = {bag.unit.unit_id: bag for bag in left}
+        sent = [Coming(unit=bag.unit, arrives_at=arrives_at) for bag in left]
         brought = 0
-        for one in _list_serving(sent, line, lacking=lacking, rules=rules):
-            brought += one.hundredths
-            first.append(offers[one.unit.unit_id])
-            left.remove(offers[one.unit.unit_id])
+        for bag in _list_serving(sent, line, lacking=lacking, rules=rules):
+            brought += bag.hundredths
+            first.append(offers[bag.unit.unit_id])
+            left.remove(offers[bag.unit.unit_id])
         if arrives_at <= line.comes_by:
             found[line.purpose.priority] += round_up(min(brought, lacking))
     endangered = found[Priority.LIFE_THREATENING]
@@ -127,12 +127,12 @@ def _list_serving(
     bags: Sequence[Coming], line: WaitingLine, *, lacking: int, rules: Rulebook
 ) -> Iterator[Coming]:
     """Yield bags that serve a line until it lacks nothing."""
-    for one in bags:
+    for bag in bags:
         if lacking <= 0:
             return
-        if _serves(one.unit, line, arrives_at=one.arrives_at, rules=rules):
-            lacking -= content_of(one.unit.component, one.unit.volume_ml)
-            yield one
+        if _serves(bag.unit, line, arrives_at=bag.arrives_at, rules=rules):
+            lacking -= content_of(bag.unit.component, bag.unit.volume_ml)
+            yield bag
 
 
 def _serves(unit: UnitFacts, line: WaitingLine, *, arrives_at: datetime, rules: Rulebook) -> bool:

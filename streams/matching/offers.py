@@ -148,7 +148,7 @@ def _take(fit: Sequence[Cleared], *, wanted: int, spare: int) -> tuple[Cleared, 
 
 
 def _sum(cleared: Sequence[Cleared]) -> int:
-    return sum_content(one.unit for one in cleared)
+    return sum_content(answer.unit for answer in cleared)
 
 
 def is_agreed(giver: Station, receiver: Station) -> bool:

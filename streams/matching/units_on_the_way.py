@@ -29,12 +29,12 @@ class Coming:
 
 def count_coming(coming: Iterable[Coming]) -> int:
     """Count the ordering units that are on their way, whenever they come."""
-    return round_down(sum(one.hundredths for one in coming))
+    return round_down(sum(bag.hundredths for bag in coming))
 
 
 def latest_first(coming: Iterable[Coming]) -> list[Coming]:
     """Return bags in the order in which waits use them: the first to come are left to the last."""
-    return sorted(coming, key=lambda one: (one.arrives_at, one.unit.unit_id), reverse=True)
+    return sorted(coming, key=lambda bag: (bag.arrives_at, bag.unit.unit_id), reverse=True)
 
 
 def list_unreached(
@@ -51,9 +51,9 @@ def list_unreached(
     found = []
     for until, units in waits:
         lacking = units * WHOLE
-        for one in list(left):
-            if lacking > 0 and one.arrives_at <= until:
-                lacking -= one.hundredths
-                left.remove(one)
+        for bag in list(left):
+            if lacking > 0 and bag.arrives_at <= until:
+                lacking -= bag.hundredths
+                left.remove(bag)
         found.append(round_up(lacking))
     return tuple(found)

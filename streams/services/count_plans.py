@@ -176,4 +176,4 @@ def _list_refused(
         now=entering.now,
         rules=entering.rules,
     )
-    return [RefusedUnit(one.unit.unit_id, refusal) for one, refusal in refusals]
+    return [RefusedUnit(unit.unit.unit_id, refusal) for unit, refusal in refusals]

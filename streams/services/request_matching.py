@@ -77,7 +77,9 @@ class Matching:
         ):
             return
         cases = [case for case, is_told in zip(self._cases, tells, strict=True) if is_told]
-        decisions = [one for one, is_told in zip(self._decisions, tells, strict=True) if is_told]
+        decisions = [
+            decision for decision, is_told in zip(self._decisions, tells, strict=True) if is_told
+        ]
         beyond = list_beyond(cases, decisions) - self._wants.keys()
         if beyond:
             places: dict[Cell, int | None] = dict.fromkeys(beyond, LOOKED_AT)

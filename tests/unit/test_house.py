@@ -59,6 +59,21 @@ def test_functions_are_named_by_what_they_do() -> None:
     assert names == set()
 
 
+@pytest.mark.parametrize(
+    "room", ["streams", "gateway", "deploy", "cli", "checker", "demo", "bench"]
+)
+def test_what_a_loop_goes_through_has_a_name(room: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{node.target.lineno}"
+        for path, tree in SOURCES.items()
+        if path.is_relative_to(ROOT / room)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension)
+        and any(isinstance(name, ast.Name) and name.id == "one" for name in ast.walk(node.target))
+    ]
+    assert not found, "a unit in a loop is `unit`, not `one`"
+
+
 @pytest.mark.parametrize("room", ["models", "streams", "gateway", "deploy", "cli"])
 def test_no_module_is_a_riddle(room: str) -> None:
     names = set()

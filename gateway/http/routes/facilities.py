@@ -215,14 +215,14 @@ def _based_on(
 
 
 def _render(
-    principal: Principal, kind: str, one: Registered[Station] | Registered[Hospital]
+    principal: Principal, kind: str, registered: Registered[Station] | Registered[Hospital]
 ) -> dict[str, Any]:
     """Show the whole record to its owner and to dispatchers, and name and location to others."""
-    record = one.record.model_dump(mode="json")
+    record = registered.record.model_dump(mode="json")
     if not principal.is_dispatcher and principal.facility_id != record.get(f"{kind}_id"):
         public = {name: record[name] for name in _PUBLIC if name in record}
-        return {kind: public, "version": one.version}
-    return {kind: record, "version": one.version, "changed_by": one.changed_by}
+        return {kind: public, "version": registered.version}
+    return {kind: record, "version": registered.version, "changed_by": registered.changed_by}
 
 
 def _answer_one(

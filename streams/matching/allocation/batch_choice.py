@@ -259,7 +259,7 @@ class BatchChoice:
         line.add(cleared)
 
     def _take_back(self, line: LineChoice, unit: UnitFacts) -> None:
-        (cleared,) = (one for one in line.chosen if one.unit is unit)
+        (cleared,) = (chosen for chosen in line.chosen if chosen.unit is unit)
         line.give_up(unit)
         self._capped[line.case.capped_as] -= cleared.capped
         self._shelf.put_back(unit)

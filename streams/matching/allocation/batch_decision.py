@@ -85,7 +85,7 @@ def decide_batch(
             for choice in choices
         )
         cleared = tuple(cleared for choice in choices for cleared in choice.chosen)
-        doubted = [one.unit.unit_id for one in cleared if one.unit.may_have_left]
+        doubted = [chosen.unit.unit_id for chosen in cleared if chosen.unit.may_have_left]
         told = (
             *explain_matches(cases[at], lines, shelf=shelf, now=now),
             *explain_unproven(cases[at], cleared, now=now),

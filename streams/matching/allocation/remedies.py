@@ -92,7 +92,9 @@ def explain_openings(
     def name_all(units: Sequence[UnitFacts]) -> str:
         """Name what a release would pass to open these units."""
         answers = [judge(unit, replace(purpose, release=_RELEASED)) for unit in units]
-        passed = [one for answer in answers if isinstance(answer, Cleared) for one in answer.passed]
+        passed = [
+            reason for answer in answers if isinstance(answer, Cleared) for reason in answer.passed
+        ]
         return name_passed(passed)
 
     shut = [
