@@ -14,9 +14,6 @@ from functools import cached_property
 from typing import Any
 
 from checker.database_rows import (
-from checker.donor_laws import NATIONAL, Law
-from checker.kafka_log import Coordinate, Log, LogRecord
-from checker.database_rows import (
     Facility,
     Line,
     Link,
@@ -29,8 +26,7 @@ from checker.database_rows import (
     Unit,
 )
 from checker.donor_laws import NATIONAL, Law
-from checker.kafka_log import Coordinate, Log, Record
-from checker.sent_log import Sent
+from checker.kafka_log import Coordinate, Log, LogRecord
 from checker.sent_log import SentMessage
 
 INBOUND = (

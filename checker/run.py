@@ -31,16 +31,9 @@ from checker.database_rows import read_rows
 from checker.donor_laws import NATIONAL, Law
 from checker.evidence import REACTION, World
 from checker.kafka_log import read_log
-from checker.report import Check, Report
-from checker.request_versions import read_histories
-from checker.sent_log import read_sent
-from checker.request_versions import read_histories
-from checker.donor_laws import NATIONAL, Law
-from checker.kafka_log import read_log
 from checker.report import CheckResult, Report
-from checker.database_rows import read_rows
+from checker.request_versions import read_histories
 from checker.sent_log import read_sent
-from checker.evidence import REACTION, World
 
 
 async def check(

@@ -6,13 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from checker.evidence import INBOUND, World
-from checker.kafka_log import Record
-from checker.report import Finding
-from checker.sent_log import REQUEST_OPENED, Sent
 from checker.kafka_log import LogRecord
 from checker.report import Finding
 from checker.sent_log import REQUEST_OPENED, SentMessage
-from checker.evidence import INBOUND, World
 
 
 def find_lost_requests(world: World) -> Iterator[Finding]:

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from checker.evidence import World
-from checker.kafka_log import Record
 from checker.kafka_log import LogRecord
 from checker.report import Finding
 

@@ -6,7 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
-from checker.compatibility import O_NEGATIVE_CAP, Situation, Terms, get_allowed, is_kept_as_del
+from checker.compatibility import (
+    O_NEGATIVE_CAP,
+    GroupTerms,
+    Situation,
+    get_allowed,
+    is_kept_as_del,
+)
 from checker.database_rows import Promise, Request, Unit
 from checker.evidence import World
 from checker.report import Finding
@@ -19,12 +25,6 @@ from checker.unit_attributes import (
     list_lacking,
     serves,
 )
-from checker.compatibility import O_NEGATIVE_CAP, GroupTerms, Situation, get_allowed, is_kept_as_del
-from checker.request_versions import Version
-from checker.shelf_lives import find_duration
-from checker.report import Finding
-from checker.database_rows import Promise, Request, Unit
-from checker.evidence import World
 
 
 def find_incompatible(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:

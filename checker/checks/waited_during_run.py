@@ -16,12 +16,9 @@ from datetime import datetime
 from itertools import pairwise
 
 from checker.bag_content import WHOLE
-from checker.checks.waiting_at_end import Need, fits, is_useful, was_warm
+from checker.checks.waiting_at_end import OpenNeed, fits, is_useful, was_warm
 from checker.database_rows import Line, Request, Unit
 from checker.evidence import World
-from checker.checks.waiting_at_end import OpenNeed, fits, is_useful, was_warm
-from checker.bag_content import WHOLE
-from checker.request_versions import Version
 from checker.report import Finding
 from checker.request_versions import Version
 

@@ -14,11 +14,8 @@ from models.events.stock import Attestation, CountedUnit, StockCounted
 from models.groups import BloodGroup
 from models.laboratory import LabOutcome, LabResult, LabTest
 from tests.life.facilities import NEIGHBOUR_ID, STATION_ID
-from tests.life.model_objects import Finding, ModelBag
-from tests.life.step_tools import Hand, to_bag
 from tests.life.model_objects import LabFinding, ModelBag
 from tests.life.step_tools import Hand, to_bag
-from tests.life.facilities import NEIGHBOUR_ID, STATION_ID
 from tests.oracle.components import COMPONENTS
 
 _SHARE_RELEASED = 0.5

@@ -12,7 +12,6 @@ from models.donors import CallOut
 from models.groups import BloodGroup
 from models.shortages import Shortage
 from streams.ports import Received
-from tests.life.model_objects import Promise
 from tests.life.model_objects import SeenPromise
 
 

@@ -15,11 +15,9 @@ from streams.matching.donor_waves import CallState
 from streams.ports import Received
 from streams.ports.call_outs import ReserveCall
 from tests.life.driven_system import SeenUnit, SystemState
-from tests.life.model_objects import SeenPromise
-from tests.life.driven_system import SeenUnit, SystemState
 from tests.life.engine import MemoryEngine
 from tests.life.facilities import build_directory
-from tests.life.model_objects import Promise
+from tests.life.model_objects import SeenPromise
 from tests.support.memory_store.rows import PromiseRow
 
 

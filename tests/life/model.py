@@ -22,11 +22,14 @@ from checker.unit_states import (
     STILL_THERE,
     find_unrestockable,
 )
-from tests.life.model_objects import Ask, Finding, ModelBag, ModelScan, Promise, Told
-from checker.shelf_lives import RUNS_IN
-from checker.recipients import Special
-from checker.quarantine_release import list_against, list_counting, list_missing
-from tests.life.model_objects import Ask, LabFinding, ModelBag, ModelScan, SeenPromise, Told
+from tests.life.model_objects import (
+    Ask,
+    LabFinding,
+    ModelBag,
+    ModelScan,
+    SeenPromise,
+    Told,
+)
 
 _BECOMES = {"departed": "in_transit", "restocked": "available"}
 """Change to the state that it makes; every other is called as its state is."""

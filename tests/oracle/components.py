@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from checker.lives import UNSTATED_DAYS
+from checker.shelf_lives import UNSTATED_DAYS
 
 
 class Kept(NamedTuple):

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from checker.unit_attributes import FROZEN, is_beyond_hospital, is_passed, list_lacking, serves
 from checker.compatibility import (
     O_NEGATIVE_CAP,
     GroupTerms,
@@ -26,13 +25,9 @@ from checker.compatibility import (
     is_kept_as_del,
 )
 from checker.database_rows import Unit
-from checker.shelf_lives import PLATELETS, RUNS_IN, find_end
-from checker.unit_attributes import FROZEN, is_beyond_hospital, list_lacking, serves
-from checker.unit_states import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
-from tests.oracle.components import COMPONENTS
-from checker.unit_states import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
 from checker.shelf_lives import PLATELETS, find_duration, find_end
-from checker.database_rows import Unit
+from checker.unit_attributes import FROZEN, is_beyond_hospital, is_passed, list_lacking, serves
+from checker.unit_states import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
 
 TRANSFUSED_WITHIN = timedelta(hours=4)
 """Red cells out of temperature control; other blood is never out of it."""

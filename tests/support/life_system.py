@@ -22,12 +22,10 @@ from streams.services.shortages import ShortageService
 from streams.store.database import Database
 from streams.store.unit_of_work import PgBegin
 from tests.life.driven_system import SeenUnit, SystemState
-from tests.life.model_objects import SeenPromise
-from tests.life.driven_system import SeenUnit, SystemState
 from tests.life.engine import HOLD_S, AsDeclared
 from tests.life.facilities import build_directory
 from tests.life.memory_system import build_donor
-from tests.life.model_objects import Promise
+from tests.life.model_objects import SeenPromise
 from tests.support.engine import Engine
 from tests.support.world import FixedClock
 

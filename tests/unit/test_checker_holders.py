@@ -12,13 +12,10 @@ import pytest
 from checker.checks.expiry import find_quarantined
 from checker.checks.holders import replay_bindings
 from checker.checks.promises import find_promised_twice
-from checker.database_rows import Promise, Rows, Step, Unit
-from checker.evidence import World
-from checker.intervals import Binding, list_overlaps
-from checker.kafka_log import Log, Record, to_record
-from checker.kafka_log import Log, LogRecord, to_record
 from checker.database_rows import Promise, Rows, StateChange, Unit
 from checker.evidence import World
+from checker.intervals import Binding, list_overlaps
+from checker.kafka_log import Log, LogRecord, to_record
 from tests.support.seeding import minutes
 
 

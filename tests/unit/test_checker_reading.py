@@ -11,15 +11,9 @@ from checker.checks.arrivals import find_lost_requests
 from checker.database_rows import DeadLetter, Request, Rows
 from checker.evidence import World, canonical
 from checker.kafka_log import Log, to_record
-from checker.report import Check, Finding, Report
-from checker.request_versions import RowError, read_histories
-from checker.sent_log import Sent, SentLogError, read_sent
-from checker.request_versions import RequestRowError, read_histories
-from checker.kafka_log import Log, to_record
 from checker.report import CheckResult, Finding, Report
-from checker.database_rows import DeadLetter, Request, Rows
+from checker.request_versions import RequestRowError, read_histories
 from checker.sent_log import SentLogError, SentMessage, read_sent
-from checker.evidence import World, canonical
 from tests.support.seeding import minutes
 
 LINE = {"event_id": "e1", "type": "blood.request.opened.v1", "subject": "r1", "accepted": True}

@@ -7,13 +7,9 @@ import itertools
 import pytest
 
 from checker.checks.unit_moves import find_moved_against_life
-from checker.database_rows import Rows, Step
-from checker.evidence import World
-from checker.unit_states import BOUND, NEXT
-from checker.checks.unit_moves import find_moved_against_life
-from checker.unit_states import BOUND, NEXT
 from checker.database_rows import Rows, StateChange
 from checker.evidence import World
+from checker.unit_states import BOUND, NEXT
 from models.unit_states import MOVES, PromiseEffect
 from models.units import UnitStatus
 from tests.support.world import NOW

@@ -8,14 +8,18 @@ import pytest
 
 from checker.checks.waited_during_run import find_waited_beside_blood
 from checker.checks.waiting_at_end import find_danger_beside_promised, find_waiting_beside_blood
-from checker.database_rows import Decision, Facility, Line, Promise, Request, Rows, Step, Unit
+from checker.database_rows import (
+    Decision,
+    Facility,
+    Line,
+    Promise,
+    Request,
+    Rows,
+    StateChange,
+    Unit,
+)
 from checker.evidence import World
 from checker.request_versions import read_histories
-from checker.checks.waited_during_run import find_waited_beside_blood
-from checker.checks.waiting_at_end import find_danger_beside_promised, find_waiting_beside_blood
-from checker.request_versions import read_histories
-from checker.database_rows import Decision, Facility, Line, Promise, Request, Rows, StateChange, Unit
-from checker.evidence import World
 from tests.support.seeding import minutes
 
 HOSPITAL = Facility(facility_id="h", body={"can_thaw": True, "cannot_use": []})

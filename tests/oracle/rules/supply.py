@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from checker.checks.waiting import GIVEN_AHEAD, LEAST_OF_USE, SHARE_OF_USE
+from checker.checks.waiting_at_end import GIVEN_AHEAD, LEAST_OF_USE, SHARE_OF_USE
 from tests.oracle.rules.saying import Table, fixed, free, says
 
 DISASTERS: Table = {
