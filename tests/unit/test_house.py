@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
@@ -94,3 +95,26 @@ def test_a_route_is_given_the_call_and_not_the_raw_request() -> None:
         for name in node.names
     }
     assert [path for path, name in imported if name == "Request"] == []
+
+
+def list_gateway() -> set[str]:
+    """List the rooms and modules of the gateway, as the contracts of imports name them."""
+    found = (ROOT / "gateway").iterdir()
+    return {
+        f"gateway.{path.stem}"
+        for path in found
+        if (path.is_dir() or path.suffix == ".py") and not path.stem.startswith("__")
+    }
+
+
+def test_no_module_of_the_gateway_is_left_out_of_its_contracts() -> None:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    contracts = {contract["name"]: contract for contract in linter["importlinter"]["contracts"]}
+    below_http = contracts["Below gateway.http nothing knows HTTP"]
+    assert set(below_http["source_modules"]) == list_gateway() - {
+        "gateway.http",
+        "gateway.bootstrap",
+    }
+    by_themselves = contracts["Files and labels are read without the rest of the gateway"]
+    sources = set(by_themselves["source_modules"])
+    assert set(by_themselves["forbidden_modules"]) == list_gateway() - sources
