@@ -10,7 +10,7 @@ from math import ceil
 
 WHOLE = 100
 
-_ML_OF_A_UNIT = {
+ML_OF_A_UNIT = {
     "red_cells": 200,
     "washed_red_cells": 200,
     "frozen_red_cells": 200,
@@ -19,7 +19,7 @@ _ML_OF_A_UNIT = {
     "fresh_frozen_plasma": 100,
     "frozen_plasma": 100,
 }
-_WHOLE_ONLY = {
+WHOLE_ONLY = {
     "cryoprecipitate": (25, 5),
     "platelet_concentrate": (200, 0),
     "pooled_platelets": (25, 5),
@@ -33,15 +33,15 @@ def measure_content(component: str, volume_ml: int, measure: str) -> int:
         return volume_ml * WHOLE
     if measure == "bag":
         return WHOLE
-    if component in _WHOLE_ONLY:
-        ml, less = _WHOLE_ONLY[component]
+    if component in WHOLE_ONLY:
+        ml, less = WHOLE_ONLY[component]
         return max(WHOLE, (volume_ml + less) // ml * WHOLE)
-    if component in _ML_OF_A_UNIT:
-        return max(1, volume_ml * WHOLE // _ML_OF_A_UNIT[component])
+    if component in ML_OF_A_UNIT:
+        return max(1, volume_ml * WHOLE // ML_OF_A_UNIT[component])
     return WHOLE
 
 
-_HUNDREDTHS_PER_10_KG = {
+HUNDREDTHS_PER_10_KG = {
     "fresh_frozen_plasma": 150,
     "frozen_plasma": 150,
     "cryoprecipitate": 150,
@@ -52,4 +52,4 @@ _HUNDREDTHS_PER_10_KG = {
 
 def count_dose(component: str, weight_kg: int) -> int:
     """Return the units for a patient of this weight; of what comes by apheresis one dose."""
-    return ceil(_HUNDREDTHS_PER_10_KG.get(component, 0) * weight_kg / 10 / WHOLE) or 1
+    return ceil(HUNDREDTHS_PER_10_KG.get(component, 0) * weight_kg / 10 / WHOLE) or 1

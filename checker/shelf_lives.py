@@ -38,9 +38,17 @@ DAYS: dict[str, dict[str, float]] = {
 """Red cells and whole blood by what they were drawn into or suspended in; of whole blood in
 anything else nobody says how long it keeps, so it is taken to keep for the shortest."""
 
-IRRADIATED = {"red_cells", "washed_red_cells", "deglycerolised_red_cells", "whole_blood"}
+IRRADIATED = ("red_cells", "washed_red_cells", "deglycerolised_red_cells", "whole_blood")
+IRRADIATED_EARLY = timedelta(days=14)
+"""Blood is irradiated early within so long of its collection."""
+KEEPS_IRRADIATED = timedelta(days=14)
+KEEPS_IRRADIATED_LATE = timedelta(hours=24)
+KEEPS_WASHED = timedelta(hours=24)
 BEGINS = {"washed_red_cells": "washed_at", "deglycerolised_red_cells": "deglycerolised_at"}
-PLATELETS = {"platelets", "platelet_concentrate", "pooled_platelets"}
+PLATELETS = ("platelets", "platelet_concentrate", "pooled_platelets")
+AGITATED_DAYS = 5
+"""Of platelets that are kept agitated in a bag for five days; all others keep a day."""
+OTHERWISE_DAYS = 1
 THAWED_H = {"fresh_frozen_plasma": 24, "frozen_plasma": 24, "cryoprecipitate": 4}
 
 RUNS_IN = {
@@ -67,12 +75,12 @@ def list_ends(component: str, collected_at: datetime, traits: Mapping[str, Any])
     # What keeps for a day has its hour on the label, not its day.
     ends = [begun_at + timedelta(days=days if days <= 1 else days + 1)]
     if traits.get("washed") and component != "washed_red_cells":
-        ends.append((washed_at or collected_at) + timedelta(hours=24))
+        ends.append((washed_at or collected_at) + KEEPS_WASHED)
     if traits.get("irradiated") and component in IRRADIATED:
         # Nobody knows when: it may have been on the day of the donation.
         at = _at(traits, "irradiated_at") or collected_at
-        late = at > collected_at + timedelta(days=14)
-        ends.append(at + (timedelta(hours=24) if late else timedelta(days=14)))
+        late = at > collected_at + IRRADIATED_EARLY
+        ends.append(at + (KEEPS_IRRADIATED_LATE if late else KEEPS_IRRADIATED))
     thawed_at = _at(traits, "thawed_at")
     if thawed_at and component in THAWED_H:
         ends.append(thawed_at + timedelta(hours=THAWED_H[component]))
@@ -83,8 +91,8 @@ def _keeps_days(component: str, traits: Mapping[str, Any]) -> float:
     if component in PLATELETS:
         bag, agitated = traits.get("bag"), traits.get("agitated")
         if agitated is False or bag == "ordinary":
-            return 1
-        return 5 if agitated and bag else UNSTATED_DAYS[component]
+            return OTHERWISE_DAYS
+        return AGITATED_DAYS if agitated and bag else UNSTATED_DAYS[component]
     by_bag = DAYS.get(component)
     drawn_into = traits.get("anticoagulant")
     if by_bag is None or drawn_into is None:

@@ -40,12 +40,10 @@ MAY_MOVE = frozenset({"available", "quarantined"})
 LEFT_STATION = frozenset({"issued", "in_transit", "received", "transfused", "returned"})
 """A unit in one of these states has been issued; it must have been released before."""
 
-NEEDED_TESTS = frozenset(
-    {
-        "hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt",
-        "nat_hbv", "nat_hcv", "nat_hiv", "grouping",
-    }
-)  # fmt: skip
+SEROLOGY = ("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt")
+NUCLEIC_ACID = ("nat_hbv", "nat_hcv", "nat_hiv")
+GROUPING = ("grouping",)
+NEEDED_TESTS = frozenset((*SEROLOGY, *NUCLEIC_ACID, *GROUPING))
 """献血法 art. 10, and the tests that stations report: serology, grouping, and nucleic acid of each
 of HBV, HCV and HIV."""
 

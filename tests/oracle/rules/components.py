@@ -7,28 +7,52 @@ component was prepared. Nobody makes a shelf life longer; a station may use a co
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from checker.shelf_lives import DAYS, THAWED_H
 from checker.unit_attributes import FROZEN
+from checker.unit_attributes import FROZEN
+from checker.shelf_lives import (
+    AGITATED_DAYS,
+    DAYS,
+    IRRADIATED,
+    IRRADIATED_EARLY,
+    KEEPS_IRRADIATED,
+    KEEPS_IRRADIATED_LATE,
+    KEEPS_WASHED,
+    OTHERWISE_DAYS,
+    PLATELETS,
+    THAWED_H,
+    UNSTATED_DAYS,
+)
 from tests.oracle.components import COMPONENTS
 from tests.oracle.rules.saying import Says, Table, fixed, higher, lower, narrower, says
 
 DAY_H = 24
-YEAR_H = 365 * DAY_H
+HOUR = timedelta(hours=1)
+
+
+def _by(prepared: str, component: str) -> dict[str, int]:
+    """Tell the one way in which a component is prepared."""
+    return {f"{prepared}_h": round(UNSTATED_DAYS[component] * DAY_H)}
+
 
 PREPARED: Mapping[str, Mapping[str, int]] = {
     "red_cells": {f"{name}_h": round(days * DAY_H) for name, days in DAYS["red_cells"].items()},
-    "washed_red_cells": {"saline_h": DAY_H},
-    "frozen_red_cells": {"rhd_negative_h": 10 * YEAR_H},
-    "deglycerolised_red_cells": {"open_system_h": DAY_H},
+    "washed_red_cells": _by("saline", "washed_red_cells"),
+    "frozen_red_cells": _by("rhd_negative", "frozen_red_cells"),
+    "deglycerolised_red_cells": _by("open_system", "deglycerolised_red_cells"),
     **{
-        name: {"agitated_permeable_bag_h": 5 * DAY_H, "otherwise_h": DAY_H}
-        for name in ("platelets", "platelet_concentrate", "pooled_platelets")
+        name: {
+            "agitated_permeable_bag_h": AGITATED_DAYS * DAY_H,
+            "otherwise_h": OTHERWISE_DAYS * DAY_H,
+        }
+        for name in PLATELETS
     },
-    "apheresis_granulocytes": {"collected_h": DAY_H},
-    "fresh_frozen_plasma": {"frozen_h": YEAR_H},
-    "frozen_plasma": {"frozen_h": 4 * YEAR_H},
-    "cryoprecipitate": {"frozen_h": YEAR_H},
+    "apheresis_granulocytes": _by("collected", "apheresis_granulocytes"),
+    "fresh_frozen_plasma": _by("frozen", "fresh_frozen_plasma"),
+    "frozen_plasma": _by("frozen", "frozen_plasma"),
+    "cryoprecipitate": _by("frozen", "cryoprecipitate"),
     "whole_blood": {f"{name}_h": round(days * DAY_H) for name, days in DAYS["whole_blood"].items()},
 }
 
@@ -61,16 +85,13 @@ COMPONENT_RULES: Table = {
     "shelf_life.after_irradiation": says(
         "standard",
         confirm=("components", "within_h", "keeps_h", "late_keeps_h"),
-        components=fixed(
-            ("red_cells", "washed_red_cells", "deglycerolised_red_cells", "whole_blood"),
-            "component",
-        ),
-        within_h=lower(14 * DAY_H, "h", least=1),
-        keeps_h=lower(14 * DAY_H, "h", least=1),
-        late_keeps_h=lower(DAY_H, "h", least=1),
+        components=fixed(IRRADIATED, "component"),
+        within_h=lower(IRRADIATED_EARLY // HOUR, "h", least=1),
+        keeps_h=lower(KEEPS_IRRADIATED // HOUR, "h", least=1),
+        late_keeps_h=lower(KEEPS_IRRADIATED_LATE // HOUR, "h", least=1),
     ),
     "shelf_life.after_washing": says(
-        "standard", confirm=("keeps_h",), keeps_h=lower(DAY_H, "h", least=1)
+        "standard", confirm=("keeps_h",), keeps_h=lower(KEEPS_WASHED // HOUR, "h", least=1)
     ),
     "shelf_life.after_thawing": Says(
         "standard",

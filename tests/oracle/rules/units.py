@@ -11,6 +11,16 @@ from datetime import timedelta
 
 from checker.shelf_lives import RUNS_IN
 from checker.unit_states import RESTOCKED_WITHIN
+from checker.unit_attributes import ALWAYS_IRRADIATED, IN_GLYCEROL
+from checker.unit_states import (
+    DEGLYCEROLISED,
+    GROUPING,
+    NUCLEIC_ACID,
+    RESTOCKED_COMPONENTS,
+    RESTOCKED_WITHIN,
+    SEROLOGY,
+)
+from checker.shelf_lives import PLATELETS, RUNS_IN
 from tests.oracle.rules.saying import Says, Table, fewer, fixed, higher, lower, off, says
 from tests.oracle.safety import (
     ON_THE_WAY,
@@ -47,13 +57,13 @@ SAFETY: Table = {
     "red_cells.deglycerolised": says(
         "standard",
         confirm=("components", "instead"),
-        components=fixed(("frozen_red_cells",), "component"),
-        instead=fixed("deglycerolised_red_cells", "component"),
+        components=fixed(tuple(IN_GLYCEROL), "component"),
+        instead=fixed(DEGLYCEROLISED["frozen_red_cells"], "component"),
     ),
     "granulocytes.irradiated": says(
         "standard",
         confirm=("components",),
-        components=fixed(("apheresis_granulocytes",), "component"),
+        components=fixed(tuple(ALWAYS_IRRADIATED), "component"),
     ),
     "red_cells.antibodies": says("standard"),
     "request.attributes": says("standard"),
@@ -62,14 +72,14 @@ SAFETY: Table = {
     "transport.out_of_control": says(
         "standard",
         unread=True,
-        components=fewer(("red_cells", "washed_red_cells"), "component"),
+        components=fewer(tuple(sorted(RESTOCKED_COMPONENTS)), "component"),
         restock_within_min=lower(RESTOCKED_WITHIN // timedelta(minutes=1), "min", least=0),
         transfuse_within_min=lower(TRANSFUSED_WITHIN // timedelta(minutes=1), "min", least=30),
     ),
     "transport.agitation": says(
         "standard",
         unread=True,
-        components=fixed(("platelets", "platelet_concentrate", "pooled_platelets"), "component"),
+        components=fixed(PLATELETS, "component"),
         unagitated_at_most_h=lower(UNAGITATED_WITHIN // timedelta(hours=1), "h", least=0),
     ),
     "transport.longest": says(
@@ -87,15 +97,15 @@ TESTING: Table = {
     "testing.serology": says(
         "law",
         unread=True,
-        tests=fixed(("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt"), "test"),
+        tests=fixed(SEROLOGY, "test"),
     ),
     "testing.nat": says(
         "standard",
         unread=True,
-        tests=fixed(("nat_hbv", "nat_hcv", "nat_hiv"), "test"),
+        tests=fixed(NUCLEIC_ACID, "test"),
         unnamed_counts=off("yes/no"),
     ),
-    "testing.grouping": says("standard", unread=True, tests=fixed(("grouping",), "test")),
+    "testing.grouping": says("standard", unread=True, tests=fixed(GROUPING, "test")),
     "testing.reactive": says("law", fate=fixed("quarantine", "fate")),
     "testing.repeated_reactive": says(
         "local", confirm=("times", "fate"), times=fixed(2, "run"), fate=fixed("discard", "fate")
