@@ -249,7 +249,7 @@ async def _change(
 
 
 async def _send_group(stage: DrillStage, planned: PlannedRequest, group: BloodGroup) -> None:
-    """Tell the group that was typed from a sample; a request that has ended needs it no more."""
+    """Report the group that was typed from a sample; a request that has ended needs it no more."""
     body: dict[str, object] = {"patient": {"group": group, "group_basis": GroupBasis.ONE_SAMPLE}}
     answer = await _amend(stage, planned, body, key="typed")
     if answer.is_accepted:

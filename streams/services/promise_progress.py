@@ -148,7 +148,7 @@ class Progress:
         await self._end_or_wait(work, state, reasons=(reason,))
 
     async def _step(self, work: UnitOfWork, state: RequestState) -> None:
-        """Tell the hospital when the last unit has left, and when the last has arrived."""
+        """Inform the hospital when the last unit has left, and when the last has arrived."""
         if state.held or state.uncovered:
             return
         if state.issued:

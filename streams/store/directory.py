@@ -171,7 +171,7 @@ class PgDirectory:
 
     @asynccontextmanager
     async def _one_spelling(self, facility_id: str) -> AsyncIterator[None]:
-        """Tell who holds the same name in other letters, where two were registered at once."""
+        """Name who holds the same name in other letters, where two were registered at once."""
         try:
             yield
         except InvariantViolation as error:
@@ -223,7 +223,7 @@ def _ensure_put(row: asyncpg.Record | None, facility_id: str) -> int:
 def _audit(
     record: Station | Hospital, row: asyncpg.Record, author: Context | None
 ) -> list[Transition]:
-    """Tell which fields of a record changed; a flag, such as whether a hospital thaws, by value."""
+    """List which fields of a record changed; a flag, such as whether a hospital thaws, by value."""
     before, body = row["body_before"] or {}, record.model_dump(mode="json")
     if author is None or before == body:
         return []

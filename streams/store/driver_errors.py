@@ -100,7 +100,7 @@ def find_fate(error: BaseException) -> DriverFate:
 
 
 def _is_lost_connection(error: BaseException) -> bool:
-    """Tell what the driver and the event loop raise beside PostgreSQL's own words."""
+    """Whether it is what the driver and the event loop raise beside PostgreSQL's own words."""
     if isinstance(error, asyncpg.InterfaceError):
         # Bad parameters (a ValueError) may quote any word.
         return not isinstance(error, ValueError) and any(word in str(error) for word in _LOST)

@@ -164,7 +164,7 @@ def test_an_exchange_takes_nothing_from_who_had_enough() -> None:
     )
     shelf = [*bags(400, group="A+"), *bags(200, group="AB+")]
     given = decide([first, second], shelf)
-    assert [_tell(decision) for decision in given] in (
+    assert [list_first_volumes(decision) for decision in given] in (
         [[400], []],
         [[200], [400]],
     )
@@ -188,11 +188,11 @@ def test_what_an_exchange_sets_free_is_given_to_who_still_lacks(
         for group, quantity, hours in (("AB+", 2, 3), ("A+", wanted, 4))
     )
     both = decide([first, second], [*bags(200, 200, group="A+"), *bags(400, group="B+")])
-    assert [_tell(decision) for decision in both] == [[400], given]
+    assert [list_first_volumes(decision) for decision in both] == [[400], given]
     assert [decision.outcome for decision in both] == [Outcome.RESERVED, Outcome.RESERVED]
 
 
-def _tell(decision: Decision) -> list[int | None]:
+def list_first_volumes(decision: Decision) -> list[int | None]:
     return volumes(decision.lines[0])
 
 

@@ -33,7 +33,7 @@ RED = build_request(group="A+", quantity=8, needed_in_h=12)
 UNKNOWN_WOMAN = Patient(group=None, sex=Sex.FEMALE, age_years=30)
 
 
-def tell(
+def describe(
     request: UrgentRequest = RED,
     *,
     calls: Sequence[dict[str, Any]] = (),
@@ -59,7 +59,7 @@ def tell(
 
 
 def codes(request: UrgentRequest = RED, **given: Any) -> list[str]:  # noqa: ANN401 - any argument
-    return [one["code"] for one in tell(request, **given)]
+    return [one["code"] for one in describe(request, **given)]
 
 
 def call(
@@ -106,7 +106,7 @@ def test_c88_the_answer_waits_for_no_donor_who_cannot_be_in_time() -> None:
     soon = build_request(group="A+", quantity=8, needed_in_h=2)
     assert codes(soon, reserve=donor)[:2] == ["sought_not_called", "sought_donors_too_late"]
     assert codes(soon)[:2] == ["sought_no_donors", "sought_donors_too_late"]
-    told = tell(soon, calls=[call("c-1", "called")])
+    told = describe(soon, calls=[call("c-1", "called")])
     assert [one["code"] for one in told[:2]] == ["sought_called", "sought_donors_too_late"]
     # Half an hour to answer, an hour to come, five hours to the release.
     assert told[1]["params"] == {"at": "01-07 15:35"}
@@ -114,7 +114,7 @@ def test_c88_the_answer_waits_for_no_donor_who_cannot_be_in_time() -> None:
     # The blood still has to go to the hospital.
     at_the_station = build_request(group="A+", quantity=8, needed_in_h=7)
     assert "sought_donors_too_late" not in codes(at_the_station, reserve=donor)
-    far = tell(at_the_station, reserve=donor, eta_s=3600)
+    far = describe(at_the_station, reserve=donor, eta_s=3600)
     assert [one["params"]["at"] for one in far if "late" in one["code"]] == ["01-07 16:35"]
     assert "sought_donors_too_late" not in codes(reserve=donor)
     routine = soon.but(priority=Priority.ROUTINE)
@@ -138,7 +138,7 @@ def test_f11_donors_are_called_only_when_they_were() -> None:
     assert codes(reserve=[make_record(group="A+")])[0] == "sought_not_called"
     calls = [call(f"c-{at}", "called") for at in range(4)]
     calls += [call("y-1", "accepted"), call("y-2", "arrived", group="O+")]
-    told = tell(calls=calls)
+    told = describe(calls=calls)
     assert (told[0]["code"], told[0]["params"]) == ("sought_called", {"calls": 6, "accepted": 2})
 
 
@@ -153,7 +153,7 @@ def test_each_donor_is_counted_once_and_only_who_serves_and_is_under_way() -> No
         call("other-group", "called", group="B+"),
         call("other-cause", "called", place="O+", group="O+"),
     ]
-    told = tell(calls=calls)
+    told = describe(calls=calls)
     assert told[0]["code"] == "sought_called_and_donated"
     assert told[0]["params"] == {"calls": 2, "accepted": 1, "donated": 1}
     assert "1 名已答应，其中 1 名已献血" in told[0]["zh"]
@@ -190,7 +190,7 @@ def test_a_covered_line_has_no_donors_called() -> None:
     ],
 )
 def test_who_is_left_to_call_is_told(reserve: list[DonorRecord], code: str, donors: int) -> None:
-    told = tell(reserve=reserve)[0]
+    told = describe(reserve=reserve)[0]
     assert (told["code"], told["params"]) == (code, {"donors": donors})
 
 
@@ -225,7 +225,7 @@ def test_an_unknown_patient_is_told_of_what_she_may_get() -> None:
 
 
 def test_f12_a_transfer_on_its_way_is_told_with_its_hour() -> None:
-    told = tell(transfers=[transfer()], neighbours=("lhasa",))
+    told = describe(transfers=[transfer()], neighbours=("lhasa",))
     text = join_texts(told)["zh"]
     assert "lhasa 调来 2 袋，预计 01-07 15:40（北京时间）到" in text
     assert text.endswith("缺 8 单位；调来的若都给这份申请，仍缺 6 单位")
@@ -235,7 +235,7 @@ def test_f12_a_transfer_on_its_way_is_told_with_its_hour() -> None:
 def test_of_a_transfer_what_was_lost_is_not_told() -> None:
     (told,) = (
         one
-        for one in tell(transfers=[transfer(volumes_live=[200] * 1)])
+        for one in describe(transfers=[transfer(volumes_live=[200] * 1)])
         if one["code"] == "sought_transfer"
     )
     assert told["params"]["count"] == 1
@@ -247,7 +247,7 @@ def test_what_comes_of_one_component_leaves_the_other_missing() -> None:
         RequestLine(line_no=1, component=Component.RED_CELLS, quantity=2),
         RequestLine(line_no=2, component=Component.PLATELETS, quantity=3),
     )
-    told = tell(
+    told = describe(
         build_request(group="A+", lines=lines), transfers=[transfer(volumes_live=[200] * 9)]
     )
     assert told[-1]["params"] == {"missing": 5, "left": 3}
@@ -255,14 +255,14 @@ def test_what_comes_of_one_component_leaves_the_other_missing() -> None:
 
 def test_of_what_comes_the_volumes_count_and_not_the_bags() -> None:
     """Two bags of 300 ml are 3 U of 8; 600 ml of plasma are 6 U, of which two bags bring 4."""
-    large = tell(transfers=[transfer(volumes_live=[300, 300])])
+    large = describe(transfers=[transfer(volumes_live=[300, 300])])
     assert large[-1]["params"] == {"missing": 8, "left": 5}
     plasma = Component.FRESH_FROZEN_PLASMA
     line = RequestLine(line_no=1, component=plasma, measure=OrderMeasure.ML, quantity=600)
     asked = build_request(group="A+", lines=(line,))
-    assert tell(asked)[-1]["params"] == {"missing": 6}
+    assert describe(asked)[-1]["params"] == {"missing": 6}
     coming = transfer(component=plasma.value, volumes_live=[200, 200])
-    told = tell(asked, transfers=[coming])
+    told = describe(asked, transfers=[coming])
     assert told[-1]["params"] == {"missing": 6, "left": 2}
     assert "lhasa 调来 2 袋" in join_texts(told)["zh"]
 
@@ -305,7 +305,7 @@ def test_f56_one_person_under_two_numbers_is_one_who_may_be_called() -> None:
         replace(make_record(name, group="A+"), contact_key=f"contact {name}", person_key="same")
         for name in ("d-1", "d-2")
     ]
-    first = tell(reserve=two)[0]
+    first = describe(reserve=two)[0]
     assert (first["code"], first["params"]["donors"]) == ("sought_not_called", 1)
     # Who said no under one number is not left under the other.
     assert codes(calls=[call("d-1", "declined")], reserve=two)[:2] == [

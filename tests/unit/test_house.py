@@ -17,6 +17,10 @@ SOURCES = {
     for room in ROOMS
     for path in sorted((ROOT / room).rglob("*.py"))
 }
+TESTS = {
+    path: ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "tests").rglob("*.py"))
+}
 RIDDLES = {
     "causes", "clearing", "closing", "deciding", "edge", "entering", "letters",
     "looking", "moves", "once", "optimistic", "parts", "places", "progress", "reading",
@@ -52,7 +56,7 @@ SAID_AGAIN = {
 def test_functions_are_named_by_what_they_do() -> None:
     names = {
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
-        for path, tree in SOURCES.items()
+        for path, tree in {**SOURCES, **TESTS}.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and re.fullmatch(r"_?tells?(_.*)?", node.name)

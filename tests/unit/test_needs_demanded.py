@@ -42,7 +42,7 @@ def demand(purpose: ForPatient) -> Demands:
     return find_demands(purpose, purpose.line.component, PACKAGED)
 
 
-def tell(purpose: ForPatient) -> dict[str, Reason]:
+def name_demands(purpose: ForPatient) -> dict[str, Reason]:
     found = list_told(purpose.patient, purpose.line.attributes, PACKAGED)
     return {reason.code: reason for reason in found}
 
@@ -113,7 +113,7 @@ def test_what_is_preferred_and_not_shown_is_counted() -> None:
 
 
 def test_c57_the_hospital_is_asked_for_the_antigens_of_the_first_need() -> None:
-    found = tell(ask(indications=["anti_cd38"], chronically_transfused=True))
+    found = name_demands(ask(indications=["anti_cd38"], chronically_transfused=True))
     assert found == {
         "laboratory_anti_cd38": Reason(code="laboratory_anti_cd38", rule="need.anti_cd38@2026-3"),
         "phenotype_wanted": Reason(
@@ -122,9 +122,9 @@ def test_c57_the_hospital_is_asked_for_the_antigens_of_the_first_need() -> None:
             rule="need.chronically_transfused@2026-3",
         ),
     }
-    assert tell(ask(indications=["gvhd_risk"])) == {}, "nothing of it is matched"
-    assert tell(ask(chronically_transfused=True, antigen_negative=["E"])) == {}
-    assert tell(ask()) == {}
+    assert name_demands(ask(indications=["gvhd_risk"])) == {}, "nothing of it is matched"
+    assert name_demands(ask(chronically_transfused=True, antigen_negative=["E"])) == {}
+    assert name_demands(ask()) == {}
 
 
 def test_two_patients_who_differ_by_their_reference_alone_have_the_same_needs() -> None:

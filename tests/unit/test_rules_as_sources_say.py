@@ -21,7 +21,7 @@ RULES = [
 ]
 
 
-def tell(rule: Rule) -> Says:
+def describe(rule: Rule) -> Says:
     values = {}
     for one in rule.values:
         terms = one.terms
@@ -54,7 +54,7 @@ def test_the_tables_know_every_rule_of_a_file(file: str) -> None:
 @pytest.mark.parametrize(("file", "rule_id"), RULES)
 def test_a_rule_is_as_its_source_says(file: str, rule_id: str) -> None:
     told = TABLES[file][rule_id]
-    assert tell(PACKAGED.rules[rule_id]) == told._replace(confirm=tuple(sorted(told.confirm)))
+    assert describe(PACKAGED.rules[rule_id]) == told._replace(confirm=tuple(sorted(told.confirm)))
 
 
 def list_kinds(value: Any) -> Iterator[type]:  # noqa: ANN401 - whatever TOML holds

@@ -1,4 +1,4 @@
-"""Tell what was decided for one line: the units that it gets, or every reason why it gets no more.
+"""Explain what was decided for a line: the units that it gets, or every reason why it gets no more.
 
 Pure and deterministic. Units that were passed over are counted under every reason that the safety
 kernel gave, or that they are kept for others.

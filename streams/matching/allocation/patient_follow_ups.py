@@ -1,4 +1,4 @@
-"""Tell what follows for a patient from the units reserved: consent, anti-D, a rare group's need.
+"""Explain what follows for a patient from the units reserved: consent, anti-D, a rare group's need.
 
 Pure. Which units these are is read from the rule that each reservation cites; no rule is stated
 here.

@@ -33,7 +33,7 @@ HOUR = timedelta(hours=1)
 
 
 def _by(prepared: str, component: str) -> dict[str, int]:
-    """Tell the one way in which a component is prepared."""
+    """Return the one way in which a component is prepared."""
     return {f"{prepared}_h": round(UNSTATED_DAYS[component] * DAY_H)}
 
 

@@ -17,7 +17,7 @@ def _list_of(ml: int) -> tuple[str, ...]:
 
 
 def _whole(component: str) -> Says:
-    """Tell the rule of a component of which a bag holds whole units, with its tolerance."""
+    """Return the rule of a component of which a bag holds whole units, with its tolerance."""
     ml, less = WHOLE_ONLY[component]
     values = {
         "components": fixed((component,), "component"),

@@ -45,7 +45,7 @@ def _abo(row: str) -> Names:
 
 
 def _rows(orders: Mapping[str, str]) -> dict[str, Told]:
-    """Tell each row of an order: a station keeps at least the own group, AB for the unknown."""
+    """Return each row of an order: a station keeps at least the own group, AB for the unknown."""
     return {
         name: fewer(tuple(row.split()), "ABO group", keeps=("AB" if name == "unknown" else name,))
         for name, row in orders.items()
