@@ -13,6 +13,7 @@ from models.safety import clear
 from models.texts import join_texts, render
 from streams.matching.kernel_routes import to_hospital, to_station
 from streams.ports import DirectorySource, UnitOfWork
+from streams.ports.requests import RequestState
 from streams.ports.stock import LivePromise, PromisedUnit
 from streams.services.request_patients import read_with_record
 from streams.services.request_sent_units import ensure_fit
@@ -52,18 +53,33 @@ class UnitClearances:
             raise _refuse(unit_id, answer.reasons)
         return answer
 
-    async def ensure_fit(self, work: UnitOfWork, unit_id: str, promise: LivePromise) -> None:
+    async def ensure_fit(
+        self,
+        work: UnitOfWork,
+        unit_id: str,
+        promise: LivePromise,
+        *,
+        locked: RequestState | None,
+    ) -> None:
         """Let a unit that was sent be transfused to its patient, by all that is known of them now.
 
         A unit on its way to a station has no patient: its state does not allow the scan.
+
+        Args:
+            work: The transaction.
+            unit_id: The unit.
+            promise: Under which it was sent.
+            locked: The request, if the caller has locked and read it.
 
         Raises:
             DomainRefusal: `unit_unfit`, with every reason.
         """
         if promise.request_id is None:
             return
-        states = await work.requests.lock_requests([promise.request_id])
-        request = await read_with_record(work, states[promise.request_id])
+        if locked is None:
+            states = await work.requests.lock_requests([promise.request_id])
+            locked = states[promise.request_id]
+        request = await read_with_record(work, locked)
         station = await get_own_station(self._directories, request.station_id)
         await ensure_fit(work, unit_id, request, policy=station.policy)
 

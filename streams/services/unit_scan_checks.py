@@ -9,6 +9,7 @@ from models.errors import ContractError, DomainRefusal
 from models.events.stock import StockChanged
 from models.unit_states import Actor, describe_states_for
 from streams.ports import UnitOfWork
+from streams.ports.requests import RequestState
 from streams.ports.stock import LivePromise, UnitState
 
 
@@ -101,16 +102,19 @@ def ensure_epoch(promise: LivePromise, state: UnitState, event: StockChanged) ->
 
 async def ensure_own_patient(
     work: UnitOfWork, state: UnitState, promise: LivePromise | None, actor: Actor, hospital_id: str
-) -> None:
+) -> RequestState | None:
     """Ensure that a hospital reports only on units that went to its own patients.
+
+    Returns:
+        The request of the patient, which is locked now; None if a station scans.
 
     Raises:
         DomainRefusal: `unit_of_other_hospital`.
     """
     if actor is not Actor.HOSPITAL:
-        return
+        return None
     if promise is not None and promise.request_id is not None:
-        states = await work.requests.lock_requests([promise.request_id])
-        if states[promise.request_id].request.hospital_id == hospital_id:
-            return
+        request = (await work.requests.lock_requests([promise.request_id]))[promise.request_id]
+        if request.request.hospital_id == hospital_id:
+            return request
     raise DomainRefusal("unit_of_other_hospital", unit_id=state.unit_id, hospital_id=hospital_id)

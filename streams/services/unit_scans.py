@@ -153,9 +153,9 @@ class Scans:
     async def _transfuse(self, work: UnitOfWork, seen: _Seen) -> None:
         ensure_at(seen.state, seen.event)
         promise = await get_last_promise(work, seen.state, seen.event)
-        await ensure_own_patient(work, seen.state, promise, seen.actor, seen.facility_id)
+        request = await ensure_own_patient(work, seen.state, promise, seen.actor, seen.facility_id)
         ensure_fresh(seen.state, work.context.now)
-        await self._clearing.ensure_fit(work, seen.state.unit_id, promise)
+        await self._clearing.ensure_fit(work, seen.state.unit_id, promise, locked=request)
         await move(work, seen.state, UnitStatus.TRANSFUSED, seen.cause)
 
     async def _return(self, work: UnitOfWork, seen: _Seen) -> None:
