@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.decisions import STATUS_WORDS
 from cli.output import Output, add_rows, build_table, show_code, show_instant
-from gateway.rendering import name_counted
+from gateway.explanations import name_counted
 from models.texts.instants import ZONE_ZH
 from models.texts.words import list_value_names
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.rendering import explain
+from gateway.explanations import explain
 from models.components import Component
 from models.donation_kinds import DonationKind
 from models.doses import WHOLE, content_of, round_up

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gateway.explanations import explain
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.labels.bags import ScannedLine
 from gateway.labels.barcode_values import (
@@ -15,7 +16,6 @@ from gateway.labels.barcode_values import (
     SpecialTesting,
     find_part,
 )
-from gateway.rendering import explain
 from gateway.scans.batch import BagVerdict, EngineWord, Fault, ScanBatch, ScanOutcome, fault_of
 from gateway.scans.comparison import find_bound, list_compared
 from models.texts import render

@@ -70,10 +70,17 @@ def releases(components: Iterable[Component] = tuple(Component)) -> Iterator[Cas
                 yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
 
 
+TRAITS: tuple[dict[str, object], ...] = (
+    {},
+    {"antigen_negative": ("E",)},
+    {"c_positive": True, "hla": ("A2", "B7")},
+)
+
+
 def _lay(component: Component, *, released: bool, recalled: bool) -> Iterator[UnitFacts]:
     for group, typed, irradiated, age in itertools.product(
         (BloodGroup.O_NEG, BloodGroup.O_POS, BloodGroup.A_POS, BloodGroup.AB_NEG),
-        ({}, {"antigen_negative": ("E",)}, {"c_positive": True, "hla": ("A2", "B7")}),
+        TRAITS,
         BOTH,
         (timedelta(hours=6), timedelta(days=2)),
     ):

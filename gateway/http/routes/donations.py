@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body
 from pydantic import Field
 from starlette.responses import Response
 
+from gateway.explanations import explain_reason
 from gateway.http.bodies import validate
 from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.event_intake import publish
@@ -16,7 +17,6 @@ from gateway.http.examples import RECALL, RESULTS, SPLIT
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Holder, StationStaff
-from gateway.rendering import explain_reason
 from gateway.runtime import Gateway
 from models.access import Principal
 from models.base import BagId, Identifier, Instant, Line, Value, derive_id

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from gateway.explanations import explain
 from gateway.files.donor_imports import parse_donors, parse_donors_json
 from gateway.http.bodies import ensure_whole, read_rows, validate
 from gateway.http.dependencies import CallDep, GatewayDep, ensure_station
@@ -22,7 +23,6 @@ from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import StationStaff
 from gateway.invalid_content import FieldError, InvalidContent
-from gateway.rendering import explain
 from gateway.runtime import Gateway
 from gateway.station_files import get_own_words
 from models.access import Principal

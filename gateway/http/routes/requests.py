@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from gateway.explanations import explain, explain_decision, explain_waiting
 from gateway.http.bodies import validate
 from gateway.http.call_headers import HttpCall
 from gateway.http.dependencies import CallDep, GatewayDep
@@ -25,7 +26,6 @@ from gateway.http.scopes import allow
 from gateway.intake.acceptance import Acceptance, Caller
 from gateway.intake.accepted_requests import AcceptedRequest
 from gateway.invalid_content import FieldError, InvalidContent
-from gateway.rendering import explain, explain_decision, explain_waiting
 from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
 from models.base import Identifier, derive_id

@@ -18,7 +18,7 @@ from gateway.runtime import Gateway
 from gateway.scans.actions import Scanner
 from gateway.scans.batch import NewScan, ScanBatch
 from gateway.scans.report import build_report, refuse_all
-from gateway.scans.scanning import scan
+from gateway.scans.scan_intake import scan
 from gateway.station_files import get_label_book
 from models.base import Identifier
 from models.errors import DomainRefusal

@@ -13,11 +13,11 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from gateway.explanations import explain, explain_decision, explain_reason, explain_waiting
 from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Party
-from gateway.rendering import explain, explain_decision, explain_reason, explain_waiting
 from gateway.runtime import Gateway
 from gateway.uncovered_needs import (
     count_calls,

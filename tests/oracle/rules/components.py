@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from checker.shelf_lives import DAYS, THAWED_H
-from checker.unit_attributes import FROZEN
-from checker.unit_attributes import FROZEN
 from checker.shelf_lives import (
     AGITATED_DAYS,
     DAYS,
@@ -25,6 +22,7 @@ from checker.shelf_lives import (
     THAWED_H,
     UNSTATED_DAYS,
 )
+from checker.unit_attributes import FROZEN
 from tests.oracle.components import COMPONENTS
 from tests.oracle.rules.saying import Says, Table, fixed, higher, lower, narrower, says
 

@@ -5,7 +5,7 @@ As tables of Chinese hospitals have them; nobody read the standard.
 
 from __future__ import annotations
 
-from checker.content import HUNDREDTHS_PER_10_KG, ML_OF_A_UNIT, WHOLE_ONLY
+from checker.bag_content import HUNDREDTHS_PER_10_KG, ML_OF_A_UNIT, WHOLE_ONLY
 from tests.oracle.rules.saying import Says, Table, fixed, says
 
 RED_CELLS_ML = ML_OF_A_UNIT["red_cells"]

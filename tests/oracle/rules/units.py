@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from checker.shelf_lives import RUNS_IN
-from checker.unit_states import RESTOCKED_WITHIN
+from checker.shelf_lives import PLATELETS, RUNS_IN
 from checker.unit_attributes import ALWAYS_IRRADIATED, IN_GLYCEROL
 from checker.unit_states import (
     DEGLYCEROLISED,
@@ -20,7 +19,6 @@ from checker.unit_states import (
     RESTOCKED_WITHIN,
     SEROLOGY,
 )
-from checker.shelf_lives import PLATELETS, RUNS_IN
 from tests.oracle.rules.saying import Says, Table, fewer, fixed, higher, lower, off, says
 from tests.oracle.safety import (
     ON_THE_WAY,
