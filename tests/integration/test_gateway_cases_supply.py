@@ -42,7 +42,7 @@ class Disaster:
     def __init__(self, clinic: Clinic) -> None:
         self.clinic, self.key, self.revision = clinic, unique("quake"), 0
 
-    async def tell(self, **alert: object) -> Told:
+    async def revise(self, **alert: object) -> Told:
         """Send a revision; the activation of the station that leads."""
         self.revision += 1
         now = self.clinic.now.isoformat()
@@ -107,33 +107,33 @@ def codes(told: Told) -> list[str]:
 async def test_c82_no_report_of_the_first_day_goes_below_the_model(clinic: Clinic) -> None:
     quake = Disaster(clinic)
     magnitude = {"magnitude": 7.1, "depth_km": 10}
-    first = await quake.tell(**magnitude)
+    first = await quake.revise(**magnitude)
     for dead, injured in ((32, 38), (53, 62), (95, 130), (126, 188)):
-        told = await quake.tell(**magnitude, casualties={"dead": dead, "injured": injured})
+        told = await quake.revise(**magnitude, casualties={"dead": dead, "injured": injured})
         assert needs(told) == needs(first)
-    more = await quake.tell(**magnitude, casualties={"dead": 126, "injured": 340})
+    more = await quake.revise(**magnitude, casualties={"dead": 126, "injured": 340})
     assert needs(more)["red_cells"] > needs(first)["red_cells"]
 
 
 async def test_c83_the_dead_alone_stand_nobody_down(clinic: Clinic) -> None:
     """32 dead are at least 96 injured, of whom 29 are admitted."""
-    told = await Disaster(clinic).tell(casualties={"dead": 32})
+    told = await Disaster(clinic).revise(casualties={"dead": 32})
     assert (told["status"], needs(told)["red_cells"]) == ("open", 34)
 
 
 async def test_c27_platelets_are_told_in_doses(clinic: Clinic) -> None:
-    told = await Disaster(clinic).tell(magnitude=7.1, casualties={"injured": 333})
+    told = await Disaster(clinic).revise(magnitude=7.1, casualties={"injured": 333})
     assert needs(told) == {"red_cells": 115, "fresh_frozen_plasma": 63, "platelets": 19}
 
 
 async def test_c28_an_old_event_follows_its_newest_report(clinic: Clinic) -> None:
     quake = Disaster(clinic)
     begun = clinic.now.isoformat()
-    first = await quake.tell(magnitude=7.1)
+    first = await quake.revise(magnitude=7.1)
     low = {"casualties": {"injured": 38}, "magnitude": 7.1, "occurred_at": begun}
-    assert needs(await quake.tell(**low)) == needs(first)
+    assert needs(await quake.revise(**low)) == needs(first)
     await clinic.pass_time(hours=72.1)
-    late = await quake.tell(**low)
+    late = await quake.revise(**low)
     assert needs(late)["red_cells"] < needs(first)["red_cells"] / 5
 
 
@@ -142,7 +142,7 @@ async def test_c84_blood_moves_towards_the_need_before_anybody_waits(
 ) -> None:
     neighbour = await open_neighbour(clinics, clinic)
     await neighbour.lay(*["O+"] * 20, left=20)
-    await Disaster(clinic).tell(casualties={"injured": 38})
+    await Disaster(clinic).revise(casualties={"injured": 38})
     await clinic.pass_time(seconds=1)
     shortage = await find_shortage(clinic, "O+")
     assert shortage["waiting"] == []
@@ -197,7 +197,7 @@ async def test_c87_blood_does_not_leave_the_lead_unless_a_person_says_so(
     await clinic.ask(quantity=4, group="A+")
     await clinic.pass_time(seconds=1)
     shortage = await find_shortage(clinic, "A+")
-    await Disaster(lead).tell(magnitude=7.1)
+    await Disaster(lead).revise(magnitude=7.1)
     told = await offer(lead, shortage, "A+", 4)
     assert (told["outcome"], codes(told)) == ("declined", ["giver_leads_disaster"])
     assert "灾" in told["reasons"][0]["zh"]
