@@ -47,10 +47,9 @@ class Amended:
                 param_hint="--attribute",
             )
         asked = self._as_asked().to_body(settings)
-        patient = {**asked["patient"], **drop_missing({"group_basis": self.basis})}
         needed_by = None if self.within_h is None else now + timedelta(hours=self.within_h)
         body = {
-            "patient": patient or None,
+            "patient": asked["patient"] or None,
             "priority": self.priority,
             "needed_by": self.needed_by or (needed_by.isoformat() if needed_by else None),
             "lines": [_state_line(line) for line in asked["lines"]] or None,
@@ -68,6 +67,7 @@ class Amended:
             needs=self.needs,
             packs=0,
             group=self.group,
+            basis=self.basis,
             sex=self.sex,
             age=self.age,
             age_estimated=self.age_estimated,

@@ -69,11 +69,15 @@ class Asked:
     within_h: float
     needed_by: str | None = None
     note: str
+    reference: str | None = None
+    basis: str | None = None
 
     def to_body(self, settings: Settings) -> dict[str, Any]:
         """Return the body; the gateway judges its values."""
         patient = {
+            "reference": self.reference,
             "group": _read_group(self.group),
+            "group_basis": self.basis,
             "sex": self.sex,
             "age_years": self.age,
             "age_estimated": self.age_estimated or None,

@@ -23,6 +23,9 @@ AgeOption = Annotated[int | None, typer.Option(help="年龄 · age in years")]
 AgeEstimatedOption = Annotated[
     bool, typer.Option("--age-estimated", help="年龄是估计的 · the age is an estimate")
 ]
+BasisOption = Annotated[
+    str | None, typer.Option(help="怎么定的 · one_sample, two_samples, historical")
+]
 AttributeOption = Annotated[
     list[str] | None,
     typer.Option("--attribute", "-a", help="血液须有，如 irradiated · demanded"),
@@ -41,7 +44,11 @@ def new(
         typer.Option("--need", "-n", help="成分=数量（U），可多次 · component=quantity in U"),
     ] = None,
     packs: Annotated[int, typer.Option(help="大量输血包 · MTP packs")] = 0,
+    reference: Annotated[
+        str | None, typer.Option(help="医院给患者的代号，不写姓名 · the patient's pseudonym")
+    ] = None,
     group: Annotated[str | None, typer.Option(help="患者血型，未知则省 · such as A+")] = None,
+    basis: BasisOption = None,
     sex: SexOption = None,
     age: AgeOption = None,
     age_estimated: AgeEstimatedOption = False,
@@ -73,13 +80,14 @@ def new(
     idempotency_key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """提出申请并显示决定 · Ask for blood and show the decision.
+    r"""提出申请并显示决定 · Ask for blood and show the decision.
 
     系统提出方案并预留；不替代交叉配血，也不替代血站的法定放行。
     It proposes and reserves; it replaces neither the crossmatch nor the station's legal release.
 
     例 · Examples:
-      xuelian request new --hospital dingri-county --group A+ -n red_cells=4 --within 6
+      xuelian request new --hospital dingri-county --reference case-118 --group A+ \
+        -n red_cells=4 --within 6
       xuelian request new --packs 1 --sex female --age 34 --priority life_threatening --within 1
       xuelian request new --file request.json --json
     """
@@ -89,7 +97,9 @@ def new(
         hospital=hospital,
         needs=tuple(need or ()),
         packs=packs,
+        reference=reference,
         group=group,
+        basis=basis,
         sex=sex,
         age=age,
         age_estimated=age_estimated,
@@ -193,9 +203,7 @@ def amend(
         int | None, typer.Option(help="再加几个大量输血包 · so many MTP packs more")
     ] = None,
     group: Annotated[str | None, typer.Option(help="患者血型 · the patient's group")] = None,
-    basis: Annotated[
-        str | None, typer.Option(help="怎么定的 · one_sample, two_samples, historical")
-    ] = None,
+    basis: BasisOption = None,
     sex: SexOption = None,
     age: AgeOption = None,
     age_estimated: AgeEstimatedOption = False,

@@ -9,6 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from cli.request_amendment import Amended
+from cli.request_opening import Asked
 from cli.main import app
 from cli.request_amendment import Amended
 from streams.settings import Settings
@@ -82,3 +84,20 @@ def test_half_of_it_is_refused(options: dict[str, Any]) -> None:
 def test_a_command_that_says_nothing_or_too_much_is_refused(words: list[str]) -> None:
     ran = CliRunner().invoke(app, ["request", "amend", *words])
     assert ran.exit_code == 2, ran.output
+
+
+def test_c38_a_new_request_names_the_patient_and_how_the_group_was_determined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the reference nothing that was told of a patient before is remembered."""
+    sent: list[dict[str, Any]] = []
+
+    def capture(asked: Asked, **_: object) -> None:
+        sent.append(asked.to_body(Settings())["patient"])
+        raise typer.Exit
+
+    monkeypatch.setattr("cli.request_opening.send_request", capture)
+    words = ["--reference", "case-118", "--group", "A+", "--basis", "two_samples"]
+    ran = CliRunner().invoke(app, ["request", "new", "-n", "red_cells=1", *words])
+    assert ran.exit_code == 0, ran.output
+    assert sent == [{"reference": "case-118", "group": "A+", "group_basis": "two_samples"}]
