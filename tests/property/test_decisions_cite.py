@@ -27,6 +27,7 @@ from tests.support.world import NOW
 WITHOUT_A_RULE = {
     "stock_short",  # there is nothing to choose, so no rule chose
     "stock_short_low_titre",
+    "stock_short_of_any",
     "consent_would_open",  # what a fact would open is told; nothing was chosen
     "age_would_open",
     "prophylaxis_would_open",

@@ -15,6 +15,8 @@ from models.patients import Patient, Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED, Rulebook
 from streams.matching.allocation.batch_decision import decide_batch
+from models.texts import render
+from streams.matching.allocation.batch_decision import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 from tests.support.rules import accept
@@ -123,6 +125,16 @@ def test_f14_a_group_that_is_kept_for_others_is_not_among_those_that_may_be_give
     assert "time_would_open" not in told(line)
     _, line, _ = decide(patient, {"B-": 2}, priority=Priority.LIFE_THREATENING)
     assert told(line)["stock_short"]["groups"] == "A+ O+ A- O-"
+
+
+def test_f14_no_list_of_groups_is_empty() -> None:
+    """Of a routine order for who is not typed nothing is simply given: it waits for a sample."""
+    stranger = Patient(sex=Sex.FEMALE, age_years=43)
+    _, line, _ = decide(stranger, {"A+": 2}, priority=Priority.ROUTINE)
+    assert set(told(line)) == {"typing_would_open", "stock_short_of_any"}
+    assert "sample" in render("stock_short_of_any", told(line)["stock_short_of_any"]).en
+    _, line, _ = decide(stranger, {"A+": 2}, priority=Priority.LIFE_THREATENING)
+    assert told(line)["stock_short"]["groups"] == "O+ O-"
 
 
 def test_f55_the_same_order_again_names_the_first() -> None:

@@ -167,10 +167,10 @@ def _summarise(choice: LineChoice) -> Reason:
         )
     ]
     groups = " ".join(candidate.group for candidate in given if not candidate.low_titre_only)
-    params: dict[str, str | int | float] = {
-        "units": choice.line.to_units(round_up(choice.lacks)),
-        "groups": groups,
-    }
+    lacking = choice.line.to_units(round_up(choice.lacks))
+    if not given:
+        return Reason(code="stock_short_of_any", params={"units": lacking})
+    params: dict[str, str | int | float] = {"units": lacking, "groups": groups}
     low_titre = " ".join(candidate.group for candidate in given if candidate.low_titre_only)
     if low_titre:
         params["low_titre_groups"] = low_titre
