@@ -7,7 +7,7 @@ named person says which is right.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,9 @@ _CELLS = {
 }
 _RED_CELLS = {"red_cells", "washed_red_cells", "frozen_red_cells", "deglycerolised_red_cells"}
 _WITH_RED_CELLS = _RED_CELLS | {"whole_blood"}
+
+MOTHER_TO_D = 120
+"""The last day of life on which the checker takes a child to have its mother's antibodies."""
 
 _OTHERS = ("platelet_antibodies", "hla_antibodies")
 """Antibodies beside those against red cells."""
@@ -53,6 +56,8 @@ class Memory:
     groups: set[str] = field(default_factory=set)
     transplant: Mapping[str, Any] | None = None
     rare_group: str | None = None
+    mother: Body | None = None
+    chronic: bool = False
 
     def hear(self, patient: Mapping[str, Any], lines: list[Body]) -> None:
         """Add what a request states."""
@@ -64,12 +69,32 @@ class Memory:
             self.groups.add(str(patient["group"]))
         self.transplant = patient.get("transplant") or self.transplant
         self.rare_group = patient.get("rare_group") or self.rare_group
+        self.chronic = bool(patient.get("chronically_transfused")) or self.chronic
+        self._hear_mother(patient.get("mother"))
         for line in lines:
             attributes = line.get("attributes") or {}
             component = line.get("component")
             self.needs |= {name for name in _needs_of(component) if attributes.get(name)}
             if component in _WITH_RED_CELLS:
                 self.antigens |= _read(attributes.get("antigen_negative"))
+
+    def _hear_mother(self, told: Mapping[str, Any] | None) -> None:
+        if told is None:
+            return
+        known = self.mother or {}
+        groups = {one["group"] for one in (known, told) if one.get("group")}
+        self.mother = {"group": groups.pop() if len(groups) == 1 else None} | {
+            name: sorted({*(known.get(name) or ()), *(told.get(name) or ())})
+            for name in ("antibodies", "platelet_antibodies")
+        }
+
+    def _withdraw(self, facts: Collection[str]) -> None:
+        """Take away facts that were told in error."""
+        self.transplant = None if "transplant" in facts else self.transplant
+        self.rare_group = None if "rare_group" in facts else self.rare_group
+        self.mother = None if "mother" in facts else self.mother
+        self.lacking = [] if "antigen_negative" in facts else self.lacking
+        self.chronic = self.chronic and "chronically_transfused" not in facts
 
     def correct(self, correction: Mapping[str, Any]) -> None:
         """Take away what a named person takes away."""
@@ -78,6 +103,14 @@ class Memory:
             known -= {*(correction.get(f"withdrawn_{name}") or ())}
         self.needs -= {*(correction.get("withdrawn_needs") or ())}
         self.antigens -= _read(correction.get("withdrawn_antigens"))
+        self._withdraw(correction.get("withdrawn_facts") or ())
+        if self.mother is not None:
+            gone = _read(correction.get("withdrawn_antibodies"))
+            others = {*(correction.get("withdrawn_platelet_antibodies") or ())}
+            self.mother["antibodies"] = sorted(_read(self.mother["antibodies"]) - gone)
+            self.mother["platelet_antibodies"] = sorted(
+                {*self.mother["platelet_antibodies"]} - others
+            )
         if correction.get("group"):
             self.groups = {str(correction["group"])}
 
@@ -89,6 +122,10 @@ class Memory:
         patient["antigen_negative"] = self.lacking
         patient["disputed_groups"] = sorted(self.groups) if self._are_groups_disputed() else []
         patient |= {"transplant": self.transplant, "rare_group": self.rare_group}
+        patient |= {"chronically_transfused": self.chronic}
+        days = patient.get("age_days")
+        is_young = days is not None and days <= MOTHER_TO_D
+        patient["mother"] = self.mother if is_young or patient.get("mother") else None
         if patient.get("group") and len(self.groups) == 1:
             (patient["group"],) = self.groups
         return {
@@ -108,6 +145,8 @@ class Memory:
             groups=self.groups,
             transplant=self.transplant,
             rare_group=self.rare_group,
+            mother=self.mother,
+            chronic=self.chronic,
         )
         completed = both.complete(body)
         group = (body.get("patient") or {}).get("group")

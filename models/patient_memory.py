@@ -8,7 +8,7 @@ as the record says.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from models.decisions import Reason
@@ -18,10 +18,11 @@ from models.patient_records import (
     PatientChange,
     PatientCorrection,
     PatientRecord,
+    RememberedFact,
     SpecialNeed,
     StatedGroup,
 )
-from models.patients import GroupBasis, Patient
+from models.patients import MOTHERS_ANTIBODIES_D, GroupBasis, Mother, Patient
 from models.requests import RequestLine, UrgentRequest
 
 T = TypeVar("T", bound=str)
@@ -70,6 +71,7 @@ def learn_facts(
     is_typed = is_told and patient.group_basis is not GroupBasis.HISTORICAL
     return record.but(
         typed_at=now if is_typed else record.typed_at,
+        mother_told_at=record.mother_told_at or (now if patient.mother else None),
         known=learnt.but(
             group=patient.group if is_told else known.group,
             group_basis=patient.group_basis if is_told else known.group_basis,
@@ -100,7 +102,7 @@ def recall(
         request: What is asked.
         opened_at: When it was opened, if before now: a group that was determined since is its own.
     """
-    patient = request.patient.recall(record.known)
+    patient = request.patient.recall(_find_known(record, request))
     is_typed = (
         opened_at is not None and record.typed_at is not None and record.typed_at >= opened_at
     )
@@ -111,6 +113,14 @@ def recall(
         patient=patient.but(concordant_results=count_results(record, patient.group)),
         lines=tuple(_recall_line(record, line) for line in request.lines),
     )
+
+
+def _find_known(record: PatientRecord, request: UrgentRequest) -> Patient:
+    """Return what is known by the time of need: a mother's antibodies are gone some time later."""
+    told_at, known = record.mother_told_at, record.known
+    if told_at is None or request.needed_by <= told_at + timedelta(days=MOTHERS_ANTIBODIES_D):
+        return known
+    return known.but(mother=request.patient.mother)
 
 
 def explain_recalled(
@@ -125,6 +135,8 @@ def explain_recalled(
     needs = sorted({need for line in _list_changed(stated, recalled) for need in line})
     if needs:
         found.append(Reason(code="needs_remembered", params={"needs": ", ".join(needs)}))
+    if recalled.patient.mother != stated.patient.mother:
+        found.append(Reason(code="mother_remembered"))
     group = record.known.group
     if stated.patient.group is None and group and not record.known.disputed_groups:
         found.append(Reason(code="group_remembered", params={"group": group}))
@@ -147,9 +159,15 @@ def correct(
         settled = StatedGroup(group=correction.group, told_at=now, settled_by=correction.person)
         groups = (*groups, settled)
         known = known.but(group=correction.group, group_basis=None)
+    elif RememberedFact.TRANSPLANT in correction.withdrawn_facts:
+        # What the transplant explained is a contradiction without it.
+        told = _list_believed(groups)
+        known = known.but(disputed_groups=tuple(told) if len(told) > 1 else ())
     made = MadeCorrection(correction=correction, made_at=now, made_by=by)
+    has_no_mother = RememberedFact.MOTHER in correction.withdrawn_facts
     return record.but(
         known=known,
+        mother_told_at=None if has_no_mother else record.mother_told_at,
         groups=groups,
         results=() if correction.group else record.results,
         special_needs=_without(record.special_needs, correction.withdrawn_needs),
@@ -232,13 +250,26 @@ def _recall_line(record: PatientRecord, line: RequestLine) -> RequestLine:
 
 
 def _correct_patient(patient: Patient, correction: PatientCorrection) -> Patient:
-    return patient.but(
+    blank = Patient()
+    left = patient.but(**{name: getattr(blank, name) for name in correction.withdrawn_facts})
+    return left.but(
         antibodies=_without(patient.antibodies, correction.withdrawn_antibodies),
         platelet_antibodies=_without(
             patient.platelet_antibodies, correction.withdrawn_platelet_antibodies
         ),
         hla_antibodies=_without(patient.hla_antibodies, correction.withdrawn_hla_antibodies),
         disputed_groups=() if correction.group else patient.disputed_groups,
+        mother=_correct_mother(left.mother, correction),
+    )
+
+
+def _correct_mother(mother: Mother | None, correction: PatientCorrection) -> Mother | None:
+    if mother is None:
+        return None
+    gone = correction.withdrawn_platelet_antibodies
+    return mother.but(
+        antibodies=_without(mother.antibodies, correction.withdrawn_antibodies),
+        platelet_antibodies=_without(mother.platelet_antibodies, gone),
     )
 
 

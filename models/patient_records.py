@@ -46,6 +46,19 @@ class SpecialNeed(StrEnum):
 SpecialNeeds = Annotated[tuple[SpecialNeed, ...], AsSet]
 
 
+class RememberedFact(StrEnum):
+    """A fact that a named person may take away whole; the name of a field of a patient."""
+
+    TRANSPLANT = "transplant"
+    RARE_GROUP = "rare_group"
+    MOTHER = "mother"
+    ANTIGEN_NEGATIVE = "antigen_negative"
+    CHRONICALLY_TRANSFUSED = "chronically_transfused"
+
+
+RememberedFacts = Annotated[tuple[RememberedFact, ...], AsSet]
+
+
 class StatedGroup(Value):
     """A group as it was told for the first time since the record began or was settled.
 
@@ -80,10 +93,11 @@ class PatientCorrection(Value):
 
     Attributes:
         group: The group that is right, of those that contradict each other, or another.
-        withdrawn_antibodies: Antibodies that the patient never had.
+        withdrawn_antibodies: Antibodies that the patient, or the mother, never had.
         withdrawn_platelet_antibodies, withdrawn_hla_antibodies: The same of these.
         withdrawn_needs: Special needs that hold no longer.
         withdrawn_antigens: Antigens that bags need not lack any longer.
+        withdrawn_facts: Facts that were told in error, or of another patient.
         person: Who answers for it, by name.
     """
 
@@ -93,6 +107,7 @@ class PatientCorrection(Value):
     withdrawn_hla_antibodies: HlaTypes = ()
     withdrawn_needs: SpecialNeeds = ()
     withdrawn_antigens: Antigens = ()
+    withdrawn_facts: RememberedFacts = ()
     person: Line = Field(min_length=1)
     reason: Line = Field(min_length=1)
 
@@ -104,6 +119,7 @@ class PatientCorrection(Value):
             *self.withdrawn_hla_antibodies,
             *self.withdrawn_needs,
             *self.withdrawn_antigens,
+            *self.withdrawn_facts,
         )
         if self.group is None and not withdrawn:
             raise BrokenRuleError("correction_empty", "correction")
@@ -155,6 +171,7 @@ class PatientRecord(Value):
         reference: The hospital's pseudonym, as it was first written.
         known: The facts that hold for every request, and the group as it was told last.
         typed_at: When a group was told last that was determined then, and not from old records.
+        mother_told_at: When a mother was told of first; her antibodies end some time after it.
         groups: Every group that was told, in order; what was told before a settlement stays.
         results: Results of the group since it was last settled, as many as issue can ask for.
         special_needs: Needs that any line of any request stated.
@@ -167,6 +184,7 @@ class PatientRecord(Value):
     reference: Identifier
     known: Patient = Patient()
     typed_at: Instant | None = None
+    mother_told_at: Instant | None = None
     groups: tuple[StatedGroup, ...] = ()
     results: tuple[GroupResult, ...] = ()
     special_needs: SpecialNeeds = ()

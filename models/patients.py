@@ -30,6 +30,10 @@ REMEMBERED_FLAGS = ("chronically_transfused",)
 REMEMBERED_FACTS = ("transplant", "rare_group", "antigen_negative")
 """Fields of a patient that hold until they are told otherwise."""
 
+MOTHERS_ANTIBODIES_D = 120
+"""For so many days of its life a child has its mother's antibodies. Source: BSH 2016, which wants a
+sample of the mother for children under four months; to be confirmed by the station."""
+
 
 class GroupBasis(StrEnum):
     """How a group was determined.
@@ -126,6 +130,19 @@ class Mother(Value):
     antibodies: Antigens = ()
     platelet_antibodies: PlateletAntigens = ()
 
+    def learn(self, stated: Mother) -> Mother:
+        """Return what is known of her after one more statement; of two groups neither is."""
+        told = {group for group in (self.group, stated.group) if group is not None}
+        return Mother(
+            group=told.pop() if len(told) == 1 else None,
+            antibodies=(*self.antibodies, *stated.antibodies),
+            platelet_antibodies=(*self.platelet_antibodies, *stated.platelet_antibodies),
+        )
+
+
+def _join_mothers(known: Mother | None, stated: Mother | None) -> Mother | None:
+    return known.learn(stated) if known and stated else stated or known
+
 
 def _explain_groups(*patients: Patient) -> set[BloodGroup]:
     """Return the groups that may all be found in one patient, because of a transplant."""
@@ -161,7 +178,8 @@ class Patient(Value):
         anti_d_prophylaxis_ordered: Recorded order for anti-D after RhD+ platelets.
         transplant: Donor's and own group; `group` is what is typed now.
         rare_group: What ABO and RhD alone do not tell.
-        mother: Stated for a newborn: red cells suit mother and child.
+        mother: Stated for a newborn: red cells suit mother and child. Remembered for as long as
+            the child has her antibodies (`MOTHERS_ANTIBODIES_D`).
     """
 
     reference: Identifier | None = None
@@ -224,6 +242,13 @@ class Patient(Value):
     def has_anti_d(self) -> bool:
         return ANTI_D in self.all_antibodies
 
+    @property
+    def may_have_mothers_antibodies(self) -> bool:
+        """Whether the child may be so young; at an unknown age it may be."""
+        if self.age_days is not None:
+            return self.age_days <= MOTHERS_ANTIBODIES_D
+        return not self.age_years
+
     def learn(self, stated: Patient) -> Patient:
         """Return what is known of this patient after one more statement.
 
@@ -239,6 +264,7 @@ class Patient(Value):
         }
         changes |= {name: getattr(self, name) or getattr(stated, name) for name in REMEMBERED_FLAGS}
         changes |= {name: getattr(stated, name) or getattr(self, name) for name in REMEMBERED_FACTS}
+        changes["mother"] = _join_mothers(self.mother, stated.mother)
         told = {*self.disputed_groups, *stated.disputed_groups}
         if stated.group is not None:
             told |= {stated.group} if self.group is None else {stated.group, self.group}
@@ -257,6 +283,8 @@ class Patient(Value):
         """
         names = (*REMEMBERED_SETS, *REMEMBERED_FLAGS, *REMEMBERED_FACTS)
         changes = {name: getattr(known, name) for name in names}
+        if self.mother is not None or self.may_have_mothers_antibodies:
+            changes["mother"] = known.mother
         if self.group is not None and known.group is not None and not known.disputed_groups:
             changes |= {"group": known.group}
         return self.but(**changes, disputed_groups=known.disputed_groups)

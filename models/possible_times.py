@@ -95,7 +95,7 @@ BOUNDS: Mapping[str, Mapping[str, Bound]] = {
     "StatedGroup": {"told_at": Bound.OURS},
     "GroupResult": {"told_at": Bound.OURS},
     "MadeCorrection": {"made_at": Bound.OURS},
-    "PatientRecord": {"typed_at": Bound.OURS},
+    "PatientRecord": {"typed_at": Bound.OURS, "mother_told_at": Bound.OURS},
     "Decision": {"hold_until": Bound.OURS, "decided_at": Bound.OURS},
     "RecallNotified": {"recalled_at": Bound.OURS},
     "Shortage": {"assessed_at": Bound.OURS},

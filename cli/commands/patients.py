@@ -69,10 +69,13 @@ def correct(
     antibody: Names = None,
     need: Names = None,
     antigen: Names = None,
+    fact: Names = None,
     idempotency_key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    r"""裁定血型，撤回抗体或特殊需要 · Settle the group; withdraw antibodies or needs.
+    r"""裁定血型，撤回抗体、特殊需要或报错的事 · Settle the group; withdraw what was told in error.
+
+    报错的事 · facts: transplant, rare_group, mother, antigen_negative, chronically_transfused.
 
     例 · Example:
       xuelian patient correct dingri-county case-118 --group A+ --person "Dr Tashi" \
@@ -84,6 +87,7 @@ def correct(
             "withdrawn_antibodies": antibody,
             "withdrawn_needs": need,
             "withdrawn_antigens": antigen,
+            "withdrawn_facts": fact,
             "person": person,
             "reason": reason,
         }
@@ -130,6 +134,23 @@ def _call(
         return gateway.call(method, path, json=json, headers=headers)
 
 
+def _print_facts(out: Output, known: Mapping[str, Any]) -> None:
+    """Print what makes another group than the typed one count."""
+    if known.get("rare_group"):
+        out.plain(f"  稀有血型 · rare group: {known['rare_group']}")
+    if known.get("chronically_transfused"):
+        out.plain("  长期反复输血 · transfused again and again")
+    if (transplant := known.get("transplant")) is not None:
+        out.plain(
+            f"  移植 · transplant: {transplant['donor_group']} → {transplant['recipient_group']}, "
+            f"{transplant['phase']}"
+        )
+    if (mother := known.get("mother")) is not None:
+        names = [*mother.get("antibodies", ()), *mother.get("platelet_antibodies", ())]
+        group = mother.get("group") or "血型未知 · group unknown"
+        out.plain(f"  母亲 · mother: {group}  {', '.join(names)}")
+
+
 def _print(out: Output, record: Mapping[str, Any]) -> None:
     known = record["known"]
     disputed = known.get("disputed_groups")
@@ -142,11 +163,15 @@ def _print(out: Output, record: Mapping[str, Any]) -> None:
         )
     for title, names in (
         ("抗体 · antibodies", known.get("antibodies")),
+        ("血小板抗体 · platelet antibodies", known.get("platelet_antibodies")),
+        ("HLA 抗体 · HLA antibodies", known.get("hla_antibodies")),
+        ("患者所无的抗原 · the patient lacks", known.get("antigen_negative")),
         ("特殊需要 · special needs", record.get("special_needs")),
         ("须无的抗原 · antigens to lack", record.get("antigen_negative")),
     ):
         if names:
             out.plain(f"  {title}: {', '.join(names)}")
+    _print_facts(out, known)
     for told in record.get("groups") or ():
         who = told.get("settled_by") or told.get("request_id") or ""
         basis = told.get("basis") or ""
