@@ -99,7 +99,7 @@ def find_groups(
     red_cells = _join(of_red_cells, RED_CELLS_OF_BOTH)
     plasma = _join(of_plasma, PLASMA_OF_BOTH)
     if special.lacks_h:
-        return _by_class("O", "O", rhd)
+        return _by_class("O", plasma, rhd)
     if special.rare == "cis_ab":
         red_cells, plasma = WITHOUT_B[red_cells], "AB"
     if special.has_mother:

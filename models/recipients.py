@@ -92,7 +92,6 @@ def _find_for_red_cells(patient: Patient, groups: Sequence[BloodGroup]) -> Abo:
 def _find_for_plasma(patient: Patient, after: str) -> Abo:
     if patient.disputed_groups or patient.rare_group is RareGroup.CIS_AB:
         return Abo.AB
-    if patient.lacks_h:
-        return Abo.O
+    # Bombay is typed as O; cells of para-Bombay may carry some A or B, as a transplant's do.
     groups = _list_groups(patient, after)
     return Abo.of_antigens(frozenset[str]().union(*(group.abo.antigens for group in groups)))

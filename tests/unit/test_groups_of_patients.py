@@ -303,6 +303,35 @@ def test_c50_bombay_is_given_bags_without_h_alone(rare: str) -> None:
     assert given(decide(patient, lay(PLASMA, "O+"))) == ["O+"]
 
 
+@pytest.mark.parametrize("component", [PLASMA, PLATELETS])
+@pytest.mark.parametrize(
+    ("facts", "right"),
+    [
+        ({"group": "A+", "rare_group": "para_bombay"}, ["A+", "AB+"]),
+        ({"group": "B+", "rare_group": "para_bombay"}, ["AB+", "B+"]),
+        ({"group": "O+", "rare_group": "para_bombay"}, ["A+", "AB+", "B+", "O+"]),
+        (
+            {
+                "group": "O+",
+                "rare_group": "bombay",
+                "transplant": {
+                    "donor_group": "A+",
+                    "recipient_group": "O+",
+                    "phase": "before_engraftment",
+                },
+            },
+            ["A+", "AB+"],
+        ),
+    ],
+)
+def test_c50_no_plasma_meets_the_a_or_b_that_rare_cells_carry(
+    component: Component, facts: dict[str, object], right: list[str]
+) -> None:
+    patient = Patient.model_validate(facts)
+    shelf = lay(component, "O+", "A+", "B+", "AB+")
+    assert sorted(given(decide(patient, shelf, quantity=4))) == right
+
+
 def transplanted(phase: str, donor: str, own: str, group: str | None = None) -> Patient:
     transplant = {"donor_group": donor, "recipient_group": own, "phase": phase}
     return Patient.model_validate({"group": group, "transplant": transplant})
