@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from models.compatibility import list_candidates
 from models.components import Component
+from models.directory import Journey
 from models.facilities import StationPolicy
 from models.patients import Patient, Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED
+from models.units import UnitTraits
+from streams.matching.allocation.batch_decision import decide_batch
+from streams.matching.available_units import Shelf
+from streams.matching.decision_inputs import Case
+from tests.support.safety import build_facts
 from tests.support.town_story import Story
+from tests.support.world import NOW, PEOPLES, build_request
 
 
 @pytest.fixture
@@ -85,3 +94,41 @@ async def test_c62_low_titre_a_plasma_where_ab_is_out(story: Story) -> None:
     await story.count("A+", component=plasma, low_titre=True)
     await story.ask("p", component=plasma, group="AB+", priority="life_threatening")
     assert story.groups_held("p") == ["A+"]
+
+
+@pytest.mark.parametrize("component", ["fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"])
+@pytest.mark.parametrize(
+    ("thawed", "outcome"),
+    [((), "refused"), ((False,), "refused"), ((False, True), "reserved"), ((True,), "reserved")],
+)
+def test_c07_a_hospital_that_cannot_thaw_gets_what_its_station_thawed(
+    component: str, thawed: tuple[bool, ...], outcome: str
+) -> None:
+    """The kernel clears such a bag, so the line is not refused for good."""
+    shelf = [
+        build_facts(
+            unit_id=f"u{at}",
+            component=Component(component),
+            collected_at=NOW - timedelta(days=30),
+            expires_at=NOW + timedelta(days=90),
+            traits=UnitTraits(thawed_at=NOW if is_thawed else None),
+        )
+        for at, is_thawed in enumerate(thawed)
+    ]
+    case = Case(
+        request=build_request(component=Component(component), quantity=1, needed_in_h=1),
+        hospital=PEOPLES.but(can_thaw=False),
+        policy=StationPolicy(),
+        journey=Journey(eta_s=1800, estimated=False),
+        version=1,
+        cause_id="e",
+        rules=PACKAGED,
+    )
+    (matched,) = decide_batch([case], shelf=Shelf(shelf), now=NOW, hold_s=3600)
+    (line,) = matched.decision.lines
+    assert matched.decision.outcome == outcome
+    assert [unit.unit_id for unit in line.reserved] == [
+        f"u{at}" for at, is_thawed in enumerate(thawed) if is_thawed
+    ]
+    is_refused = "hospital_cannot_thaw" in {reason.code for reason in line.refusals}
+    assert is_refused == (outcome == "refused")

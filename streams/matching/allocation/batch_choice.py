@@ -38,7 +38,8 @@ class BatchChoice:
 
     def __init__(self, cases: Sequence[Case], *, shelf: Shelf, now: datetime) -> None:
         self.lines = [
-            [LineChoice(case, line, now=now) for line in case.request.lines] for case in cases
+            [LineChoice(case, line, now=now, shelf=shelf) for line in case.request.lines]
+            for case in cases
         ]
         self._shelf = shelf
         self._capped: Counter[tuple[str, str]] = Counter()

@@ -30,9 +30,10 @@ class LineChoice:
         case: The request, with all that its decision depends on besides the stock.
         line: One of its lines.
         now: Aware UTC instant that the decision is made for.
+        shelf: Usable stock, before anybody has chosen.
     """
 
-    def __init__(self, case: Case, line: RequestLine, *, now: datetime) -> None:
+    def __init__(self, case: Case, line: RequestLine, *, now: datetime, shelf: Shelf) -> None:
         self.case = case
         self.line = line
         self.wanted = case.find_lack(line)
@@ -42,6 +43,8 @@ class LineChoice:
         self._chosen: dict[str, Cleared] = {}
         self._answers: dict[tuple[str, int, bool], Cleared | Refused] = {}
         self._kept_groups: dict[tuple[BloodGroup, Priority], bool] = {}
+        self.standing = self._find_standing(shelf)
+        """The reasons that hold whatever the unit."""
 
     @cached_property
     def route(self) -> Route:
@@ -51,10 +54,14 @@ class LineChoice:
     def candidates(self) -> tuple[Candidate, ...]:
         return self.case.candidates(self.line)
 
-    @cached_property
-    def standing(self) -> tuple[Reason, ...]:
-        """The reasons that hold whatever the unit."""
-        return list_standing_obstacles(self.purpose(capped=0), self.route, self.case.rules)
+    def _find_standing(self, shelf: Shelf) -> tuple[Reason, ...]:
+        """A hospital that cannot thaw can use what its station has thawed."""
+        found = list_standing_obstacles(self.purpose(capped=0), self.route, self.case.rules)
+        others = tuple(reason for reason in found if reason.code != "hospital_cannot_thaw")
+        if others == found:
+            return found
+        is_thawed = any(unit.traits.thawed_at is not None for unit in self.list_choices(shelf))
+        return others if is_thawed else found
 
     @cached_property
     def waiting(self) -> Waiting:
