@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -132,3 +133,59 @@ def test_c07_a_hospital_that_cannot_thaw_gets_what_its_station_thawed(
     ]
     is_refused = "hospital_cannot_thaw" in {reason.code for reason in line.refusals}
     assert is_refused == (outcome == "refused")
+
+
+NEWBORN = {"group": "A+", "age_days": 3}
+TRANSPLANT = {"donor_group": "O+", "recipient_group": "A+", "phase": "before_engraftment"}
+
+
+@pytest.mark.parametrize(
+    ("component", "patient", "is_told"),
+    [
+        ("red_cells", NEWBORN, True),
+        ("red_cells", {"age_years": 0}, True),
+        ("red_cells", {**NEWBORN, "mother": {}}, False),
+        ("red_cells", {**NEWBORN, "age_days": 29}, False),
+        ("platelets", NEWBORN, False),
+        ("fresh_frozen_plasma", NEWBORN, False),
+    ],
+)
+async def test_c46_the_mother_of_a_newborn_is_asked_for(
+    story: Story, component: str, patient: dict[str, Any], is_told: bool
+) -> None:
+    await story.ask("p", component=Component(component), **patient)
+    assert ("mother_wanted" in story.reasons("p")) == is_told
+
+
+@pytest.mark.parametrize(
+    ("component", "patient", "is_told"),
+    [
+        ("red_cells", {"transplant": TRANSPLANT}, True),
+        ("platelets", {"transplant": {**TRANSPLANT, "phase": "after_engraftment"}}, True),
+        ("fresh_frozen_plasma", {"transplant": TRANSPLANT}, False),
+        ("red_cells", {"transplant": TRANSPLANT, "indications": ["gvhd_risk"]}, False),
+        ("red_cells", {}, False),
+    ],
+)
+async def test_c51_irradiation_for_a_transplanted_patient_is_asked_about(
+    story: Story, component: str, patient: dict[str, Any], is_told: bool
+) -> None:
+    await story.ask("p", component=Component(component), group="A+", **patient)
+    assert ("irradiation_wanted" in story.reasons("p")) == is_told
+
+
+@pytest.mark.parametrize(("antibodies", "is_told"), [((), True), (("D",), False)])
+async def test_c41_anti_d_is_advised_to_nobody_who_has_made_it(
+    story: Story, antibodies: tuple[str, ...], is_told: bool
+) -> None:
+    await story.count("A+")
+    release = {"clinician": "Dr Tashi", "reason": "exsanguinating"}
+    woman: dict[str, Any] = {
+        "group": "A-",
+        "sex": "female",
+        "age_years": 25,
+        "antibodies": antibodies,
+    }
+    await story.ask("p", priority="life_threatening", release=release, **woman)
+    assert story.groups_held("p") == ["A+"]
+    assert ("anti_d_advised" in story.reasons("p")) == is_told

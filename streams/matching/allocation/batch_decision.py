@@ -21,7 +21,11 @@ from models.requests import Priority
 from streams.matching.allocation.batch_choice import BatchChoice
 from streams.matching.allocation.frozen_red_cells import explain_matches
 from streams.matching.allocation.line_explanation import describe_line
-from streams.matching.allocation.patient_follow_ups import explain_follow_ups, explain_rare_need
+from streams.matching.allocation.patient_follow_ups import (
+    explain_follow_ups,
+    explain_rare_need,
+    explain_unstated,
+)
 from streams.matching.allocation.remedies import explain_spared
 from streams.matching.allocation.unit_stages import ENDS, Stage, find_stage
 from streams.matching.allocation.unproven_facts import explain_unproven
@@ -124,6 +128,7 @@ def _conclude(
     reserved = [unit for line in lines for unit in line.reserved]
     reasons.extend(explain_follow_ups(case, reserved))
     reasons.extend(explain_rare_need(case, lines))
+    reasons.extend(explain_unstated(case))
     reasons.extend(explain_spared(case, reserved))
     reasons.extend(told)
     reasons.extend(Reason(code="may_have_left", params={"unit_id": unit}) for unit in doubted)

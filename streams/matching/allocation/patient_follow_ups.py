@@ -1,4 +1,6 @@
-"""Explain what follows for a patient from the units reserved: consent, anti-D, a rare group's need.
+"""Tell what follows for a patient from the units reserved, and what the request should state.
+
+Consent, anti-D, a rare group's need; a newborn's mother, irradiation after a transplant.
 
 Pure. Which units these are is read from the rule that each reservation cites; no rule is stated
 here.
@@ -12,6 +14,8 @@ from models.compatibility import may_bear_children
 from models.components import ComponentClass
 from models.decisions import LineDecision, Reason, ReservedUnit
 from models.groups import RhD
+from models.needs import find_demands, list_needs
+from models.patients import Indication
 from models.recipients import find_recipient
 from models.requests import Priority
 from streams.matching.decision_inputs import Case
@@ -43,6 +47,28 @@ def explain_rare_need(case: Case, lines: Sequence[LineDecision]) -> Iterator[Rea
         yield Reason(code="rare_blood_needed", params={"units": uncovered}, rule=rule)
 
 
+def explain_unstated(case: Case) -> Iterator[Reason]:
+    """Yield what a physician would ask about and the request leaves open."""
+    patient, rules = case.request.patient, case.rules
+    asked = [line for line in case.request.lines if not line.component.spec.is_acellular]
+    newborn = (rules.needs.need[Indication.NEWBORN], rules.needs.need[Indication.INFANT])
+    if patient.mother is None and any(
+        need in newborn
+        for line in asked
+        if line.component.spec.carries_red_cells
+        for need in list_needs(patient, line.attributes, rules)
+    ):
+        of = rules.compatibility
+        yield Reason(code="mother_wanted", rule=of.cite(of.mother))
+    if patient.transplant is not None and any(
+        "irradiated"
+        not in find_demands(case.purpose(line, capped_units=0), line.component, rules).flags
+        for line in asked
+    ):
+        rule = rules.needs.cite(rules.needs.need[Indication.GVHD_RISK])
+        yield Reason(code="irradiation_wanted", rule=rule)
+
+
 def _may_immunize(case: Case, unit: ReservedUnit) -> bool:
     """Whether an RhD+ unit goes to an RhD- patient who may bear children."""
     patient = case.request.patient
@@ -52,5 +78,6 @@ def _may_immunize(case: Case, unit: ReservedUnit) -> bool:
         and unit.group.rhd is RhD.POSITIVE
         and find_recipient(of_class, patient).rhd is RhD.NEGATIVE
         and not patient.asian_del
+        and not patient.has_anti_d
         and may_bear_children(patient, case.rules)
     )
