@@ -99,6 +99,10 @@ _VALUE_PARAMS = frozenset(
 """Parameters that are codes, one or several separated by commas."""
 
 
+_DEMAND_PARAMS = frozenset({"attribute", "needs", "passed"})
+"""Parameters that list what is demanded of a bag: names of fields, codes, and antigens, which have
+no other name."""
+
 _TEXT_PARAMS = frozenset({"cause", "first", "reasons", "rule", "why"})
 """Parameters that may be a text themselves: each language takes its own part."""
 
@@ -125,9 +129,16 @@ def localise(params: Mapping[str, object]) -> tuple[_Params, _Params]:
             zh[name], en[name] = str(value).split(_BETWEEN)
         elif name in _FIELD_PARAMS and (known := list_field_names().get(str(value))) is not None:
             zh[name] = f"{known}（{value}）"
+        elif name in _DEMAND_PARAMS:
+            zh[name] = "、".join(_name_demand(code) for code in str(value).split(", "))
         elif name in _VALUE_PARAMS:
             zh[name] = "、".join(name_value(code) for code in str(value).split(", "))
     return zh, en
+
+
+def _name_demand(code: str) -> str:
+    known = list_field_names().get(code)
+    return f"{known}（{code}）" if known else name_value(code)
 
 
 def render(code: str, params: Mapping[str, object] | None = None) -> Text:

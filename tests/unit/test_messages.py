@@ -14,6 +14,7 @@ import pytest
 
 from cli.texts import OWN_TEXTS
 from models.donors import CallOutStatus
+from models.needs import FLAGS
 from models.requests import RequestStatus
 from models.shortages import TransferStatus
 from models.texts import Text, join_texts, list_texts, render
@@ -21,6 +22,9 @@ from models.texts.words import list_value_names
 from models.units import UnitStatus
 
 ROOT = Path(__file__).resolve().parents[2]
+_NAMES_PASSED = ("too_old", "irradiated_too_long_ago", "HLA", "DEL")
+"""What a release may pass that is neither an antigen nor an attribute."""
+
 ROOMS = ("models", "streams", "gateway")
 CODED = {
     "ContractError",
@@ -183,6 +187,21 @@ def test_render_fills_in() -> None:
     assert render("arrives_late", {"late_s": 90}) == Text(
         zh="预计晚到 1 分 30 秒", en="expected 1 min 30 s after the needed-by time"
     )
+
+
+def test_what_is_demanded_of_a_bag_is_named_in_chinese() -> None:
+    """A night doctor who reads no English still reads what is missing and what is passed."""
+    lacks = render("lacks_attribute", {"attribute": "cmv_negative"})
+    assert lacks.zh.endswith("CMV阴性（cmv_negative）")
+    assert lacks.en.endswith("cmv_negative")
+    passed = render("release_would_open", {"passed": "E, irradiated, too_old"}).zh
+    assert "E、辐照（irradiated）、too_old（血龄过大）" in passed
+    assert "洗涤（washed）、K-" in render("needs_remembered", {"needs": "washed, K-"}).zh
+
+
+@pytest.mark.parametrize("name", [*FLAGS, *_NAMES_PASSED])
+def test_every_demand_has_a_chinese_name(name: str) -> None:
+    assert render("lacks_attribute", {"attribute": name}).zh != f"不具备所要求的属性：{name}"
 
 
 def test_f76_seconds_and_ranks_are_told_as_people_say_them() -> None:
