@@ -9,10 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.request_amendment import Amended
-from cli.request_opening import Asked
 from cli.main import app
 from cli.request_amendment import Amended
+from cli.request_opening import Asked
 from streams.settings import Settings
 
 NOW = datetime(2025, 1, 7, 4, tzinfo=UTC)

@@ -14,7 +14,6 @@ from models.groups import BloodGroup
 from models.patients import Patient, Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED, Rulebook
-from streams.matching.allocation.batch_decision import decide_batch
 from models.texts import render
 from streams.matching.allocation.batch_decision import decide_batch
 from streams.matching.available_units import Shelf
