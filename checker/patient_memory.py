@@ -82,7 +82,7 @@ class Memory:
         if told is None:
             return
         known = self.mother or {}
-        groups = {one["group"] for one in (known, told) if one.get("group")}
+        groups = {of["group"] for of in (known, told) if of.get("group")}
         self.mother = {"group": groups.pop() if len(groups) == 1 else None} | {
             name: sorted({*(known.get(name) or ()), *(told.get(name) or ())})
             for name in ("antibodies", "platelet_antibodies")

@@ -16,9 +16,9 @@ from streams.matching.allocation.min_cost_flow import FlowAllocator
 from streams.matching.allocation.problem import (
     Allocation,
     Allocator,
-    Demand,
     Problem,
     Supply,
+    Wanted,
     measure_gain,
 )
 
@@ -33,7 +33,7 @@ def problems(draw: st.DrawFn, *, most: int = 6, amount: int = 9) -> Problem:
     )
     keys = [supply.key for supply in supplies]
     demands = tuple(
-        Demand(
+        Wanted(
             key=f"w{at}",
             amount=draw(st.integers(1, amount)),
             worth=draw(st.integers(0, 1000)),
@@ -88,7 +88,7 @@ def test_who_gets_what_does_not_depend_on_the_order_of_rows(
 
 def test_costs_too_large_for_the_network_are_refused_before_they_are_solved() -> None:
     supply = Supply(key="s", amount=1)
-    demand = Demand(key="w", amount=1, worth=10**15, costs={"s": 0})
+    demand = Wanted(key="w", amount=1, worth=10**15, costs={"s": 0})
     with pytest.raises(InvariantViolation, match="allocation_costs_too_large"):
         FLOW.allocate(Problem(supplies=(supply,), demands=(demand,)))
 
@@ -111,7 +111,7 @@ def test_a_problem_that_makes_no_sense_is_refused(
         Problem(
             supplies=tuple(Supply(key=key, amount=amount) for key, amount in supplies),
             demands=tuple(
-                Demand(key=key, amount=amount, worth=worth, costs={at: 0})
+                Wanted(key=key, amount=amount, worth=worth, costs={at: 0})
                 for key, amount, worth, at in demands
             ),
         )

@@ -10,10 +10,10 @@ nothing is lost by it as long as its time has not come.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.requests import Priority
-from streams.matching.allocation.problem import Demand, Problem, Supply
+from streams.matching.allocation.problem import Problem, Supply, Wanted
 from streams.matching.expected_demand import DemandKind, Expected
 
 WEIGHTS: Mapping[Priority, int] = {
@@ -62,31 +62,26 @@ def build_problem(
         costs: By kind, what one unit of each supply costs a patient of that kind.
     """
     there = {supply.key for supply in supplies}
-    demands = [*_list_open(asks), *_list_expected(expected, costs)]
-    reachable = (
-        Demand(
-            key=demand.key,
-            amount=demand.amount,
-            worth=demand.worth,
-            costs={key: cost for key, cost in demand.costs.items() if key in there},
-        )
-        for demand in demands
-    )
-    return Problem(supplies=tuple(supplies), demands=tuple(one for one in reachable if one.costs))
+    demands = []
+    for demand in (*_list_open(asks), *_list_expected(expected, costs)):
+        reachable = {key: cost for key, cost in demand.costs.items() if key in there}
+        if reachable:
+            demands.append(replace(demand, costs=reachable))
+    return Problem(supplies=tuple(supplies), demands=tuple(demands))
 
 
-def _list_open(asks: Iterable[OpenDemand]) -> Iterator[Demand]:
+def _list_open(asks: Iterable[OpenDemand]) -> Iterator[Wanted]:
     for ask in asks:
         is_dying = ask.priority is Priority.LIFE_THREATENING
         worth = ABOVE_EVERY_FORECAST if is_dying else WEIGHTS[ask.priority] * SCALE
-        yield Demand(key=f"open {ask.key}", amount=ask.amount, worth=worth, costs=ask.costs)
+        yield Wanted(key=f"open {ask.key}", amount=ask.amount, worth=worth, costs=ask.costs)
 
 
 def _list_expected(
     expected: Mapping[DemandKind, Expected], costs: Mapping[DemandKind, Mapping[str, int]]
-) -> Iterator[Demand]:
+) -> Iterator[Wanted]:
     for kind, forecast in expected.items():
         name = f"expected {kind.group.value if kind.group else '?'} {kind.priority.value}"
         for at, (units, chance) in enumerate(forecast.list_steps(MOST_STEPS)):
             worth = round(WEIGHTS[kind.priority] * SCALE * chance)
-            yield Demand(key=f"{name} {at}", amount=units, worth=worth, costs=costs[kind])
+            yield Wanted(key=f"{name} {at}", amount=units, worth=worth, costs=costs[kind])

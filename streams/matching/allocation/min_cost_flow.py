@@ -73,7 +73,7 @@ class FlowNetwork:
             (len(nodes) + at, self._sink, demand.amount, -demand.worth)
             for at, demand in enumerate(demands)
         ]
-        stays = [(nodes[one.key], self._sink, one.amount, 0) for one in self._supplies]
+        stays = [(nodes[lies.key], self._sink, lies.amount, 0) for lies in self._supplies]
         self._arcs = [*of_pairs, *out, *stays]
 
     def load(self) -> SimpleMinCostFlow:

@@ -27,7 +27,7 @@ class Supply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class Wanted:
     """What is asked for now, or is expected to be asked for.
 
     Attributes:
@@ -54,7 +54,7 @@ class Problem:
     """
 
     supplies: tuple[Supply, ...]
-    demands: tuple[Demand, ...]
+    demands: tuple[Wanted, ...]
 
     def __post_init__(self) -> None:
         keys = {supply.key for supply in self.supplies}

@@ -19,7 +19,7 @@ from models.requests import Priority
 from models.rules.rulebook import PACKAGED
 from streams.matching.allocation.lookahead import SCALE, WEIGHTS, OpenDemand, build_problem
 from streams.matching.allocation.min_cost_flow import FlowAllocator
-from streams.matching.allocation.problem import Demand, Problem, Supply
+from streams.matching.allocation.problem import Problem, Supply, Wanted
 from streams.matching.expected_demand import DemandKind, Expected, Prior, SeenDemand, expect
 from tests.measurements.matching.traces import DAY_H, Asking, Trace
 
@@ -201,7 +201,7 @@ def serve_as_clairvoyant(trace: Trace) -> Day:
     """The optimum: the whole day is shared as if it were known in the morning."""
     day = Day.begin(trace)
     demands = tuple(
-        Demand(
+        Wanted(
             key=str(at),
             amount=asking.quantity,
             worth=WEIGHTS[asking.priority] * SCALE,

@@ -7,7 +7,7 @@ from time import process_time
 
 from streams.matching.allocation.lookahead import SCALE, WEIGHTS
 from streams.matching.allocation.min_cost_flow import FlowNetwork
-from streams.matching.allocation.problem import Demand, Problem, Supply
+from streams.matching.allocation.problem import Problem, Supply, Wanted
 from streams.matching.expected_demand import DemandKind
 from tests.measurements.matching.policies import list_groups
 from tests.measurements.matching.traces import MIXES, PRIORITIES, QUANTITIES
@@ -42,7 +42,7 @@ def make_batch(seed: int) -> Problem:
             for bucket in range(EXPIRY_BUCKETS)
         }
         demands.append(
-            Demand(
+            Wanted(
                 key=f"{at}",
                 amount=chance.choice(QUANTITIES),
                 worth=WEIGHTS[priority] * SCALE,
