@@ -152,6 +152,9 @@ _NEEDS = {
     "hbs_negative",
     "iga_deficient",
 }
+MAY_BE_DEL = "del_not_excluded"
+"""A lack that `compatibility.is_kept_as_del` finds."""
+
 _OF_ABO = {"A-", "B-", "AB-", "A1-", "H-"}
 
 
@@ -159,9 +162,9 @@ def is_passed(lack: str, passes: frozenset[str]) -> bool:
     """Whether a named clinician may answer for what a unit lacks; never for the ABO group.
 
     Args:
-        lack: As `list_lacking` names it.
+        lack: As `list_lacking` names it, or `MAY_BE_DEL`.
         passes: `antibodies`, `special_needs`.
     """
-    if lack.endswith("-") or lack.startswith("hla_"):
+    if lack.endswith("-") or lack.startswith("hla_") or lack == MAY_BE_DEL:
         return "antibodies" in passes and lack not in _OF_ABO
     return "special_needs" in passes and (lack in _NEEDS or lack.startswith("max_age_d"))

@@ -19,6 +19,7 @@ from checker.report import Finding
 from checker.request_versions import Version
 from checker.shelf_lives import find_duration
 from checker.unit_attributes import (
+    MAY_BE_DEL,
     WITH_RED_CELLS,
     is_beyond_hospital,
     is_passed,
@@ -72,7 +73,7 @@ def _fault_under(
         return f"须低效价 · low titre needed: {unit.blood_group} → {recipient}"
     situation = describe(world, unit, request, version)
     is_del = is_kept_as_del(blood_group=unit.blood_group, traits=unit.traits, situation=situation)
-    if is_del and "antibodies" not in version.passes:
+    if is_del and not is_passed(MAY_BE_DEL, version.passes):
         return f"C 阳性、未排除 DEL · may be of a DEL donor: {unit.blood_group} → {recipient}"
     used_at = max(promise.held_at, version.needed_by)
     lacking = [

@@ -26,7 +26,14 @@ from checker.compatibility import (
 )
 from checker.database_rows import Unit
 from checker.shelf_lives import PLATELETS, find_duration, find_end
-from checker.unit_attributes import FROZEN, is_beyond_hospital, is_passed, list_lacking, serves
+from checker.unit_attributes import (
+    FROZEN,
+    MAY_BE_DEL,
+    is_beyond_hospital,
+    is_passed,
+    list_lacking,
+    serves,
+)
 from checker.unit_states import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
 
 TRANSFUSED_WITHIN = timedelta(hours=4)
@@ -120,7 +127,8 @@ def list_reasons(
     if isinstance(to, Depot):
         return found if unit.blood_group in to.groups else found | {"other_group"}
     found |= _of_use(unit, to, way, until) | _of_the_group(unit, to)
-    lacking = _of_the_demand(unit, to, way)
+    lacking = [*_of_the_demand(unit, to, way), *found & {MAY_BE_DEL}]
+    found.discard(MAY_BE_DEL)
     demanded = {_name_lack(lack) for lack in lacking}
     is_passed_whole = not found and all(is_passed(lack, to.passes) for lack in lacking)
     if to.is_in_danger and demanded and is_passed_whole:
@@ -221,7 +229,7 @@ def _of_the_group(unit: Unit, to: Bed) -> set[str]:
         low_titre_a_plasma=to.low_titre_a_plasma,
     )
     if is_kept_as_del(blood_group=unit.blood_group, traits=unit.traits, situation=situation):
-        found.add("del_not_excluded")
+        found.add(MAY_BE_DEL)
     if terms[unit.blood_group].capped and to.capped >= O_NEGATIVE_CAP:
         found.add("o_negative_cap")
     return found
@@ -261,7 +269,7 @@ def _name_lack(lack: str) -> str:
         return "group_not_identical"
     if lack.startswith("max_age_d"):
         return "too_old"
-    if lack.startswith(("hla_", "relative_", "irradiated_too")):
+    if lack.startswith(("hla_", "relative_", "irradiated_too", MAY_BE_DEL)):
         return lack
     if lack.endswith("-"):
         return f"not_antigen_negative {lack[:-1]}"
