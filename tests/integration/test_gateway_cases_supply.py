@@ -33,7 +33,7 @@ async def open_neighbour(
     """Another station next door."""
     near: Told = {"lat": clinic.place["lat"] + 0.01, "lon": clinic.place["lon"]}
     policy: Told = {"neighbours": [clinic.name]}
-    return await clinics.open(location=near, policy=policy, daily_demand=daily_demand or {})
+    return await clinics.open(place=near, policy=policy, daily_demand=daily_demand or {})
 
 
 class Disaster:

@@ -250,15 +250,20 @@ class Clinics:
     services: Services
     opened: int = 0
 
-    async def open(self, *, eta_s: int = 1800, **station: object) -> Clinic:
+    async def open(
+        self, *, eta_s: int = 1800, place: Mapping[str, float] | None = None, **station: object
+    ) -> Clinic:
+        """Register a station and a hospital at one place, and make their keys."""
         self.opened += 1
         name = unique("clinic")
-        place = {"lat": -40.0 + self.opened, "lon": 10.0}
+        # Farther apart than the reach of a disaster: each has its own.
+        row, column = divmod(self.opened, 8)
+        apart = {"lat": -48.0 + 12.0 * column, "lon": -170.0 + 30.0 * row}
         clinic = Clinic(
             world=self.world,
             services=self.services,
             name=name,
-            place=place,
+            place=place or apart,
             station=await self._make_client(KeyScope.STATION, name),
             hospital=await self._make_client(KeyScope.HOSPITAL, f"{name}-ward"),
         )
