@@ -9,7 +9,7 @@ from cli.decisions import STATUS_WORDS
 from cli.output import Output, add_rows, build_table, show_code, show_instant
 from gateway.explanations import name_counted
 from models.texts.instants import ZONE_ZH
-from models.texts.words import list_value_names
+from models.texts.words import list_value_names, name_value
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -244,6 +244,10 @@ def print_calls(out: Output, rows: Sequence[Row]) -> None:
 
 
 def _describe_call(row: Row) -> str:
-    """Return who is called and how, below it the identifier; names are for some keys alone."""
+    """Return who is called, how and what for, below it the identifier.
+
+    Names are for some keys alone.
+    """
     who = " ".join(filter(None, (row["donor_id"], row["blood_group"], row.get("name"))))
-    return "\n".join(filter(None, (who, row.get("contact"), row["call_out_id"])))
+    asked = "\n".join(name_value(word) for word in (row["gives"], row["purpose"]) if word)
+    return "\n".join(filter(None, (who, row.get("contact"), asked, row["call_out_id"])))

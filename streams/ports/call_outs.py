@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from models.donors import CallOut, CallOutStatus
+from models.donors import CallOut, CallOutStatus, CallPurpose
 from streams.matching.donor_eligibility import DonorRecord
 from streams.matching.donor_waves import CallState
 
@@ -59,8 +59,12 @@ class ReserveStore(Protocol):
 
     async def find_call(self, call_out_id: str) -> ReserveCall | None: ...
 
-    async def add_calls(self, calls: Sequence[CallOut]) -> None:
+    async def add_calls(self, calls: Sequence[CallOut], *, purpose: CallPurpose) -> None:
         """Write new calls and count one more call for each donor, with the audit of the donors.
+
+        Args:
+            calls: One wave.
+            purpose: What the donors are called for.
 
         Raises:
             LocksMissingError: A donor has a number at a station too whose lock is missing.

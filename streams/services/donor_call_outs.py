@@ -252,7 +252,7 @@ class CallOuts:
             )
             for chosen in wave.calls
         )
-        await work.supply.add_calls(calls)
+        await work.supply.add_calls(calls, purpose=cause.purpose)
         open_causes.forget_calls()
         for call in calls:
             work.record(_audit_called(call))

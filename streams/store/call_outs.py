@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from models.donors import CallOut, CallOutStatus, Donor
+from models.donors import CallOut, CallOutStatus, CallPurpose, Donor
 from streams.matching.donor_eligibility import DonorRecord
 from streams.matching.donor_waves import CallState
 from streams.ports.call_outs import ReserveCall
@@ -63,13 +63,13 @@ class PgReserve:
         row = await _QUERIES.find_call(self._connection, call_out_id=call_out_id)
         return None if row is None else _to_call(row)
 
-    async def add_calls(self, calls: Sequence[CallOut]) -> None:
+    async def add_calls(self, calls: Sequence[CallOut], *, purpose: CallPurpose) -> None:
         payload = [call.model_dump(mode="json") for call in calls]
         called = {call.donor_id: call for call in calls}
         # Another number of the same person may be called by another station at this moment.
         twins = _QUERIES.list_twin_stations(self._connection, donor_ids=sorted(called))
         self._locks.ensure([row["station_id"] async for row in twins])
-        async for row in _QUERIES.add_calls(self._connection, payload=payload):
+        async for row in _QUERIES.add_calls(self._connection, payload=payload, purpose=purpose):
             call = called[row["donor_id"]]
             self._audit(
                 row,

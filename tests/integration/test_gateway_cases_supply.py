@@ -234,19 +234,22 @@ async def list_called(clinic: Clinic) -> list[Told]:
     return list(found.json()["call_outs"])
 
 
-async def test_c88_donors_who_cannot_be_in_time_are_told_as_that(clinic: Clinic) -> None:
+@pytest.mark.parametrize(("need_h", "purpose"), [(2, "late"), (12, "in_time")])
+async def test_c88_whoever_calls_donors_and_whoever_waits_is_told_whether_it_is_in_time(
+    clinic: Clinic, need_h: int, purpose: str
+) -> None:
     await register(clinic, 9)
-    soon = await clinic.ask(quantity=2, need_h=2, group="A+")
+    told = await clinic.ask(quantity=2, need_h=need_h, group="A+")
     await clinic.pass_time(seconds=1)
-    assert await list_called(clinic)
-    sought = {step["code"]: step for step in (await clinic.see(soon))["sought"]}
-    assert "不能等献血者" in sought["sought_donors_too_late"]["zh"]
-    await clinic.cancel(soon)
-    later = await clinic.ask(quantity=2, need_h=12, group="A+")
-    await clinic.pass_time(seconds=1)
-    assert "sought_donors_too_late" not in {
-        step["code"] for step in (await clinic.see(later))["sought"]
-    }
+    assert {call["purpose"] for call in await list_called(clinic)} == {purpose}
+    sought = {step["code"]: step["zh"] for step in (await clinic.see(told))["sought"]}
+    assert ("不能等献血者" in sought.get("sought_donors_too_late", "")) is (purpose == "late")
+
+
+async def test_c88_donors_refill_what_a_disaster_sends(clinic: Clinic) -> None:
+    await register(clinic, 9)
+    await Disaster(clinic).tell(casualties={"injured": 34})
+    assert {call["purpose"] for call in await list_called(clinic)} == {"refill"}
 
 
 async def test_c89_apheresis_donors_are_called_for_platelets(clinic: Clinic) -> None:
@@ -254,8 +257,9 @@ async def test_c89_apheresis_donors_are_called_for_platelets(clinic: Clinic) -> 
     givers = await register(clinic, 6, gives="apheresis_platelets")
     told = await clinic.ask("platelets", need_h=12, group="A+", priority=DYING)
     await clinic.pass_time(seconds=1)
-    called = {call["donor_id"] for call in await list_called(clinic)}
-    assert called
+    calls = await list_called(clinic)
+    assert {call["gives"] for call in calls} == {"apheresis_platelets"}
+    called = {call["donor_id"] for call in calls}
     assert called <= set(givers)
     (first, *_) = (await clinic.see(told))["sought"]
     assert (first["code"], first["params"]["calls"]) == ("sought_called", len(called))

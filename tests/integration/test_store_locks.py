@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from deploy.local.embedded_services import Endpoints
-from models.donors import CallOut
+from models.donors import CallOut, CallPurpose
 from models.events.stock import StockChange
 from models.laboratory import LabOutcome
 from models.rules.rulebook import PACKAGED
@@ -246,7 +246,7 @@ async def test_one_person_with_two_numbers_is_called_under_the_locks_of_both_sta
     )
     with pytest.raises(LocksMissingError, match="lhasa"):
         async with PgBegin(engine.database, PACKAGED)(["shigatse"]) as work:
-            await work.supply.add_calls([call])
+            await work.supply.add_calls([call], purpose=CallPurpose.REFILL)
 
 
 async def test_an_undone_savepoint_gives_back_what_it_took(

@@ -41,15 +41,17 @@ def ensure_readable(told: str, *whole: str) -> None:
 CALL = {
     "call_out_id": UUIDS[0], "donor_id": LONG[:40], "blood_group": "AB-", "status": "called",
     "called_at": AT, "answered_at": AT, "name": "欧阳多吉次仁", "contact": "+86 139 0000 0000",
+    "gives": "apheresis_platelets", "purpose": "in_time",
 }  # fmt: skip
 
 
 def test_calls_are_readable_at_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    print_calls(Output(), [CALL, {**CALL, "name": None, "contact": None, "answered_at": None}])
+    bare = {**CALL, "name": None, "contact": None, "answered_at": None, "purpose": None}
+    print_calls(Output(), [CALL, bare])
     told = capsys.readouterr().out
     ensure_readable(
         told, UUIDS[0], f"{LONG[:40]} AB-", "+86 139 0000 0000", "欧阳多吉次仁", "已呼叫", "called",
-        "2025-01-07 09:05",
+        "2025-01-07 09:05", "apheresis_platelets（单采血小板）", "in_time（来得及）",
     )  # fmt: skip
 
 

@@ -88,8 +88,12 @@ ORDER BY d.donor_id;
 
 -- name: add_calls
 WITH added AS (
-    INSERT INTO call_outs (call_out_id, donor_id, station_id, cause_id, wave, status, called_at)
-    SELECT x.call_out_id, x.donor_id, x.station_id, x.cause_id, x.wave, 'called', x.called_at
+    INSERT INTO call_outs (
+        call_out_id, donor_id, station_id, cause_id, wave, status, called_at, purpose
+    )
+    SELECT
+        x.call_out_id, x.donor_id, x.station_id, x.cause_id, x.wave, 'called', x.called_at,
+        :purpose::text
     FROM jsonb_to_recordset(:payload::jsonb) AS x (
         call_out_id text, donor_id text, station_id text, cause_id text, wave int,
         called_at timestamptz

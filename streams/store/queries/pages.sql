@@ -321,7 +321,8 @@ WHERE c.call_out_id = :call_out_id::text;
 SELECT
     c.call_out_id, c.donor_id, c.station_id, c.cause_id, c.wave, c.status, c.called_at,
     c.answered_at, c.ended_at, c.unit_id, u.blood_group AS unit_group, d.blood_group, d.body ->> 'name' AS name,
-    d.body ->> 'contact' AS contact
+    d.body ->> 'contact' AS contact, coalesce(d.body ->> 'gives', 'whole_blood') AS gives,
+    c.purpose
 FROM call_outs AS c
 INNER JOIN donors AS d USING (donor_id)
 LEFT JOIN units AS u ON u.unit_id = c.unit_id

@@ -179,6 +179,8 @@ CREATE TABLE public.call_outs (
     answered_at timestamp with time zone,
     ended_at timestamp with time zone,
     unit_id public.identifier,
+    purpose text,
+    CONSTRAINT call_outs_purpose_ck CHECK ((purpose = ANY (ARRAY['in_time'::text, 'refill'::text, 'late'::text]))),
     CONSTRAINT call_outs_status_ck CHECK ((status = ANY (ARRAY['called'::text, 'accepted'::text, 'arrived'::text, 'declined'::text, 'no_answer'::text, 'no_show'::text, 'donated'::text, 'deferred'::text, 'stood_down'::text]))),
     CONSTRAINT call_outs_wave_ck CHECK ((wave >= 1))
 );
