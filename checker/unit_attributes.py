@@ -110,7 +110,8 @@ def is_beyond_hospital(*, unit: Unit, hospital: Mapping[str, Any]) -> bool:
 def _has(unit: Unit, trait: str) -> bool:
     """Whether a unit has a trait; washed cells pass for those of an IgA-deficient donor."""
     if trait == "washed" or (trait == "iga_deficient" and unit.component in CELLS):
-        is_washed = unit.component == "washed_red_cells" or bool(unit.traits.get("washed"))
+        was_made_so = unit.component in {"washed_red_cells", "deglycerolised_red_cells"}
+        is_washed = was_made_so or bool(unit.traits.get("washed"))
         return is_washed or bool(trait == "iga_deficient" and unit.traits.get(trait))
     return bool(unit.traits.get(trait))
 

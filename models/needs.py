@@ -29,6 +29,9 @@ FLAGS = (
 """The traits that a line or a need may demand, in the order in which their lack is told."""
 
 
+WASHED = frozenset({Component.WASHED_RED_CELLS, Component.DEGLYCEROLISED_RED_CELLS})
+"""Components that are washed in being made: of frozen red cells the glycerol is washed out."""
+
 SERVING = {Component.RED_CELLS: (Component.WASHED_RED_CELLS,)}
 """A component to those that serve a line of it which wants it washed."""
 
@@ -109,7 +112,7 @@ def count_unmet(unit: UnitFacts, preferred: Iterable[str]) -> int:
 
 def has_trait(unit: UnitFacts, flag: str) -> bool:
     """Whether a unit has what a flag demands; washed cells pass for IgA-deficient ones."""
-    is_washed = unit.component is Component.WASHED_RED_CELLS or unit.traits.washed
+    is_washed = unit.component in WASHED or unit.traits.washed
     if flag == "washed":
         return is_washed
     if flag == "iga_deficient" and unit.component.spec.component_class is not ComponentClass.PLASMA:

@@ -331,6 +331,14 @@ def test_c53_iga_deficiency_asks_for_washed_cells_and_plasma_of_such_donors() ->
     assert decide(plasma, component="frozen_plasma", **needs)[0] == ["2"]
 
 
+@pytest.mark.parametrize(
+    "told", [{"indications": ["iga_deficient"]}, {"attributes": {"washed": True}}]
+)
+def test_c53_deglycerolised_red_cells_were_washed_in_being_made(told: dict[str, Any]) -> None:
+    made = bag("deglycerolised_red_cells", "A+", age_d=0.1, left_d=0.8)
+    assert decide([made], component="deglycerolised_red_cells", **told)[0] == ["0"]
+
+
 def test_c55_the_same_type_in_other_words_is_found() -> None:
     typed = bag("platelets", "A+", hla=("A*02:01",), irradiated=True)
     asked = {"component": "platelets", "attributes": {"hla_matched": ("A2",)}}
