@@ -248,7 +248,7 @@ async def test_c88_whoever_calls_donors_and_whoever_waits_is_told_whether_it_is_
 
 async def test_c88_donors_refill_what_a_disaster_sends(clinic: Clinic) -> None:
     await register(clinic, 9)
-    await Disaster(clinic).tell(casualties={"injured": 34})
+    await Disaster(clinic).revise(casualties={"injured": 34})
     assert {call["purpose"] for call in await list_called(clinic)} == {"refill"}
 
 
