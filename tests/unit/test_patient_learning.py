@@ -118,6 +118,13 @@ def test_c38_a_request_that_states_a_group_keeps_how_it_was_determined() -> None
     assert recall(record, asked, opened_at=NOW).patient.group_basis is GroupBasis.TWO_SAMPLES
 
 
+def test_c38_a_group_that_is_stated_stays_where_none_is_remembered() -> None:
+    stated = told(group="A+").recall(told(antibodies=("E",)))
+    assert (stated.group, stated.antibodies) == (BloodGroup.A_POS, ("E",))
+    disputed = told(disputed_groups=("A+", "B+"))
+    assert told(group="A+").recall(disputed).group is BloodGroup.A_POS
+
+
 def typed_by(record: PatientRecord, *, is_typed: bool | None = None) -> int:
     """Return how many results of A+ a record has after a request that states two samples of it."""
     asked = ask(group="A+", group_basis="two_samples")

@@ -197,11 +197,24 @@ def test_an_age_that_may_be(age_years: int) -> None:
     assert Patient(age_years=age_years).age_years == age_years
 
 
+@pytest.mark.parametrize("age_days", [0, 3650])
+def test_an_age_in_days_that_may_be(age_days: int) -> None:
+    assert Patient(age_days=age_days).age_days == age_days
+
+
+def test_a_patient_is_read_again_as_the_same() -> None:
+    patient = Patient(age_days=3, concordant_results=0)
+    assert Patient.model_validate(patient) == patient
+
+
 @pytest.mark.parametrize(
     "patient",
     [
         {"age_years": -1},
         {"age_years": 131},
+        {"age_days": -1},
+        {"age_days": 3651},
+        {"concordant_results": -1},
         {"antibodies": ["Dia Dib"]},
         {"antibodies": ["1a"]},
         {"antibodies": ["Abcdefghi"]},
