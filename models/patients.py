@@ -221,7 +221,7 @@ class Patient(Value):
         """Whoever states the age in days states the years."""
         if isinstance(raw, Mapping) and raw.get("age_years") is None:
             days = raw.get("age_days")
-            if isinstance(days, int) and not isinstance(days, bool):
+            if isinstance(days, int):
                 return {**raw, "age_years": days // 365}
         return raw
 

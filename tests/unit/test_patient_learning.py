@@ -118,6 +118,15 @@ def test_c38_a_request_that_states_a_group_keeps_how_it_was_determined() -> None
     assert recall(record, asked, opened_at=NOW).patient.group_basis is GroupBasis.TWO_SAMPLES
 
 
+def test_c38_what_was_told_once_stays_told() -> None:
+    first = told(chronically_transfused=True, rare_group="cis_ab", antibodies=("E",))
+    for record in (learnt(first, told()), learnt(told(), first)):
+        known = record.known
+        assert (known.chronically_transfused, known.rare_group) == (True, "cis_ab")
+        assert known.antibodies == ("E",)
+    assert not learnt(told(), told()).known.chronically_transfused
+
+
 def test_c38_a_group_that_is_stated_stays_where_none_is_remembered() -> None:
     stated = told(group="A+").recall(told(antibodies=("E",)))
     assert (stated.group, stated.antibodies) == (BloodGroup.A_POS, ("E",))
