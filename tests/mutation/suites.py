@@ -63,6 +63,10 @@ def _told(file: str) -> Command:
 
 _RELEASE = _told("tests/unit/test_emergency_release.py")
 _MEMORY = _told("tests/unit/test_patient_memory.py")
+_MOTHERS: Sequence[Command] = (
+    ("tests/unit/test_checker_patient_memory.py",),
+    _told("tests/unit/test_mothers_and_withdrawn_facts.py"),
+)
 _DOSES = (("tests/unit/test_doses.py",), _told("tests/unit/test_dose_cases.py"))
 # Quick tests come first: most mutants die there.
 _DECIDES: Sequence[Command] = ((_KERNEL, "-k", "not agree"), (_KERNEL, "-k", "agree"))
@@ -91,11 +95,11 @@ KERNEL: Mapping[str, Suite] = {
     "models/platelet_matching.py": _source(_NEEDS, _HLA, _OF_NEEDS),
     "models/emergency_release.py": _source(_RELEASE, _OF_NEEDS),
     "models/doses.py": Suite(behaviour=_DOSES),
-    "models/patient_memory.py": Suite(behaviour=(_LEARNING, _MEMORY)),
+    "models/patient_memory.py": Suite(behaviour=(_LEARNING, *_MOTHERS, _MEMORY)),
     "models/rules/types/shelf_life.py": _source(_FORMS, _RULEBOOK),
     "models/rules/types/safety.py": _source(_FORMS),
     "models/groups.py": _source(),
-    "models/patients.py": _source(_FORMS, _LEARNING, _NEEDS, _MEMORY),
+    "models/patients.py": _source(_FORMS, *_MOTHERS),
     "models/rules/rulebook.py": _source(_RULEBOOK, tests=(*_STATIONS, *_DECIDES)),
     "models/rules/citations.py": _source(_FORMS, _RULEBOOK),
     "streams/ports/clearances.py": _source(_SEAL),

@@ -281,6 +281,19 @@ def test_c63_a_unit_may_leave_until_it_could_not_be_given_in_time(
             {"age_years": 1, "indications": ("exchange",)},
             timedelta(days=9) - timedelta(hours=4),
         ),
+        # Irradiated hours ago, and taken all the same; or not.
+        (
+            "special_needs",
+            {"traits": UnitTraits(irradiated_at=NOW - timedelta(hours=5))},
+            {"age_years": 1, "indications": ("exchange",)},
+            timedelta(days=9) - timedelta(hours=4),
+        ),
+        (
+            "antibodies",
+            {"traits": UnitTraits(irradiated_at=NOW - timedelta(hours=5))},
+            {"age_years": 1, "indications": ("exchange",)},
+            timedelta(hours=24 - 5 - 4),
+        ),
         # What is passed is another thing.
         (
             "antibodies",
