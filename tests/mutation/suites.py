@@ -99,7 +99,7 @@ KERNEL: Mapping[str, Suite] = {
     "models/rules/types/shelf_life.py": _source(_FORMS, _RULEBOOK),
     "models/rules/types/safety.py": _source(_FORMS),
     "models/groups.py": _source(),
-    "models/patients.py": _source(_FORMS, *_MOTHERS),
+    "models/patients.py": _source(_FORMS, _LEARNING, *_MOTHERS, _NEEDS, _MEMORY),
     "models/rules/rulebook.py": _source(_RULEBOOK, tests=(*_STATIONS, *_DECIDES)),
     "models/rules/citations.py": _source(_FORMS, _RULEBOOK),
     "streams/ports/clearances.py": _source(_SEAL),
