@@ -294,6 +294,13 @@ def test_c63_a_unit_may_leave_until_it_could_not_be_given_in_time(
             {"age_years": 1, "indications": ("exchange",)},
             timedelta(hours=24 - 5 - 4),
         ),
+        # It was never irradiated: no hours run.
+        (
+            "antibodies",
+            {},
+            {"age_years": 1, "indications": ("exchange",)},
+            timedelta(days=5) - timedelta(hours=6),
+        ),
         # What is passed is another thing.
         (
             "antibodies",
