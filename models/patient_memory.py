@@ -22,8 +22,9 @@ from models.patient_records import (
     SpecialNeed,
     StatedGroup,
 )
-from models.patients import MOTHERS_ANTIBODIES_D, GroupBasis, Mother, Patient
+from models.patients import GroupBasis, Mother, Patient
 from models.requests import RequestLine, UrgentRequest
+from models.rules.types.compatibility import MOTHER_RULE
 
 T = TypeVar("T", bound=str)
 
@@ -118,7 +119,8 @@ def recall(
 def _find_known(record: PatientRecord, request: UrgentRequest) -> Patient:
     """Return what is known by the time of need: a mother's antibodies are gone some time later."""
     told_at, known = record.mother_told_at, record.known
-    if told_at is None or request.needed_by <= told_at + timedelta(days=MOTHERS_ANTIBODIES_D):
+    lasts = timedelta(days=MOTHER_RULE.antibodies_to_age_d)
+    if told_at is None or request.needed_by <= told_at + lasts:
         return known
     return known.but(mother=request.patient.mother)
 

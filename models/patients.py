@@ -13,6 +13,7 @@ from models.base import AsSet, Identifier, Line, Value
 from models.broken_rule import BrokenRuleError
 from models.groups import BloodGroup
 from models.hla import HlaTypes
+from models.rules.types.compatibility import MOTHER_RULE
 
 ANTI_D: Antigen = "D"
 ANTI_H: Antigen = "H"
@@ -29,10 +30,6 @@ REMEMBERED_FLAGS = ("chronically_transfused",)
 
 REMEMBERED_FACTS = ("transplant", "rare_group", "antigen_negative")
 """Fields of a patient that hold until they are told otherwise."""
-
-MOTHERS_ANTIBODIES_D = 120
-"""For so many days of its life a child has its mother's antibodies. Source: BSH 2016, which wants a
-sample of the mother for children under four months; to be confirmed by the station."""
 
 
 class GroupBasis(StrEnum):
@@ -179,7 +176,7 @@ class Patient(Value):
         transplant: Donor's and own group; `group` is what is typed now.
         rare_group: What ABO and RhD alone do not tell.
         mother: Stated for a newborn: red cells suit mother and child. Remembered for as long as
-            the child has her antibodies (`MOTHERS_ANTIBODIES_D`).
+            the child has her antibodies (`group.mother`).
     """
 
     reference: Identifier | None = None
@@ -246,7 +243,7 @@ class Patient(Value):
     def may_have_mothers_antibodies(self) -> bool:
         """Whether the child may be so young; at an unknown age it may be."""
         if self.age_days is not None:
-            return self.age_days <= MOTHERS_ANTIBODIES_D
+            return self.age_days <= MOTHER_RULE.antibodies_to_age_d
         return not self.age_years
 
     def learn(self, stated: Patient) -> Patient:

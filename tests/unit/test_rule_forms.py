@@ -19,6 +19,7 @@ LEAST: list[tuple[str, str, int]] = [
     ("compatibility", "unknown.male_rhd_negative_to_age_years", 0),
     ("compatibility", "abo.cryoprecipitate.adult_from_age_years", 0),
     ("compatibility", "preferred.to_age_years", 0),
+    ("compatibility", "mother.antibodies_to_age_d", 0),
     ("compatibility", "unknown_cap.o_negative_units", 1),
     ("compatibility", "estimated_age.margin_years", 0),
     ("compatibility", "kept_for_negative.expiring_within_d", 0),

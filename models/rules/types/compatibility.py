@@ -102,6 +102,12 @@ class SwitchRule(CitedRule):
     allowed: bool
 
 
+class MotherRule(CitedRule):
+    """The age is in days of life, the last one included."""
+
+    antibodies_to_age_d: int = Field(ge=0)
+
+
 class TransplantRule(CitedRule):
     """Whose group counts once a transplant has engrafted; before it, both count for everything."""
 
@@ -139,9 +145,11 @@ class CompatibilityRules(RuleSet):
     del_donors: CitedRule
     transplant: TransplantRule
     rare: CitedRule
-    mother: CitedRule
+    mother: MotherRule
     disputed: CitedRule
 
 
-TRANSPLANT_RULE = CompatibilityRules.model_validate(read_rules("compatibility")).transplant
-"""No station sets it: for whom blood is chosen must not depend on who reads the record."""
+_RULES = CompatibilityRules.model_validate(read_rules("compatibility"))
+
+TRANSPLANT_RULE, MOTHER_RULE = _RULES.transplant, _RULES.mother
+"""No station sets them: for whom blood is chosen must not depend on who reads the record."""

@@ -24,6 +24,7 @@ from checker.compatibility import (
     RED_CELLS,
     RHD_FALLBACK,
 )
+from checker.patient_memory import MOTHER_TO_D
 from tests.oracle.rules.saying import (
     Names,
     Says,
@@ -151,7 +152,11 @@ COMPATIBILITY: Table = {
         plasma_after=fixed("both", "group"),
     ),
     "group.rare": says("standard"),
-    "group.mother": says("standard"),
+    "group.mother": says(
+        "standard",
+        confirm=("antibodies_to_age_d",),
+        antibodies_to_age_d=fixed(MOTHER_TO_D, "day"),
+    ),
     "group.disputed": says("local"),
     "rhd.asian_del": says(
         "standard", confirm=("served_as_positive",), served_as_positive=off("yes/no")
