@@ -127,6 +127,28 @@ def test_c38_what_was_told_once_stays_told() -> None:
     assert not learnt(told(), told()).known.chronically_transfused
 
 
+def test_c38_a_mother_counts_until_her_antibodies_are_gone() -> None:
+    record = learnt(told(mother={"group": "O+", "antibodies": ["c"]}, age_days=2))
+
+    def knows_mother(needed_by: datetime) -> bool:
+        asked = ask(group="A+").but(needed_by=needed_by)
+        return recall(record, asked, opened_at=NOW).patient.mother is not None
+
+    last = NOW + timedelta(days=120)
+    assert knows_mother(last)
+    assert not knows_mother(last + timedelta(seconds=1))
+
+
+def test_c36_a_mother_who_was_told_in_error_is_told_of_anew() -> None:
+    record = learnt(told(mother={"group": "O+"}, age_days=2))
+    kept = correct(record, correction(withdrawn_antibodies=["E"]), now=NOW, by="x")
+    assert kept.mother_told_at == NOW
+    without = correct(record, correction(withdrawn_facts=["mother"]), now=NOW, by="x")
+    assert (without.known.mother, without.mother_told_at) == (None, None)
+    again = learn_facts(without, told(mother={"group": "A+"}), now=NOW + HOUR)
+    assert again.mother_told_at == NOW + HOUR
+
+
 def test_c38_a_group_that_is_stated_stays_where_none_is_remembered() -> None:
     stated = told(group="A+").recall(told(antibodies=("E",)))
     assert (stated.group, stated.antibodies) == (BloodGroup.A_POS, ("E",))
