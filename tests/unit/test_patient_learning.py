@@ -139,6 +139,13 @@ def test_c38_a_mother_counts_until_her_antibodies_are_gone() -> None:
     assert not knows_mother(last + timedelta(seconds=1))
 
 
+def test_c38_a_mother_who_is_stated_is_she_who_is_remembered_at_any_age() -> None:
+    known = told(mother={"group": "O+", "antibodies": ["c"]})
+    stated = told(mother={"group": "O+"}, age_days=200).recall(known)
+    assert stated.mother == known.mother
+    assert told(age_days=200).recall(known).mother is None
+
+
 def test_c36_a_mother_who_was_told_in_error_is_told_of_anew() -> None:
     record = learnt(told(mother={"group": "O+"}, age_days=2))
     kept = correct(record, correction(withdrawn_antibodies=["E"]), now=NOW, by="x")
