@@ -138,6 +138,27 @@ def test_c46_an_age_in_days_says_the_years_and_contradicts_others() -> None:
         Patient(age_days=3, age_years=30)
 
 
+@pytest.mark.parametrize(
+    ("days", "years", "may_be"),
+    [
+        (728, 0, True),
+        (729, 1, True),
+        (730, 1, True),
+        (730, 2, True),
+        (730, 0, False),
+        (730, 3, False),
+    ],
+)
+def test_years_and_days_may_differ_by_the_year_that_was_not_counted_yet(
+    days: int, years: int, may_be: bool
+) -> None:
+    if may_be:
+        assert Patient(age_days=days, age_years=years).age_years == years
+    else:
+        with pytest.raises(ValidationError, match=r"age_contradicts\b"):
+            Patient(age_days=days, age_years=years)
+
+
 def test_c47_a_mothers_antibodies_are_the_childs() -> None:
     shelf = [bag("red_cells", "A+", age_d=2), bag("red_cells", "O+", age_d=2)]
     assert decide(shelf, age_years=0, antibodies=("A",))[0] == ["1"]
