@@ -133,7 +133,8 @@ def test_c46_cmv_negative_is_waived_in_danger_and_taken_first() -> None:
 
 def test_c46_an_age_in_days_says_the_years_and_contradicts_others() -> None:
     assert Patient(age_days=3).age_years == 0
-    assert Patient(age_days=400).age_years == 1
+    assert Patient(age_days=364).age_years == 0
+    assert Patient(age_days=365).age_years == 1
     with pytest.raises(ValidationError, match=r"age_contradicts\b"):
         Patient(age_days=3, age_years=30)
 
