@@ -222,6 +222,9 @@ def test_a_station_confirms_local_rules_and_values_that_nobody_checked() -> None
     assert checked.values
     assert checked.but(confirm=(checked.values[0].name,)).is_to_confirm
     assert checked.but(kind=RuleKind.LOCAL).is_to_confirm
+    was_read = checked.but(values=())
+    assert not was_read.is_to_confirm
+    assert was_read.but(until="2024-09-01").is_to_confirm
 
 
 def test_two_rules_of_one_name_or_two_versions_do_not_load() -> None:
