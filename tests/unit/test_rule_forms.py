@@ -206,6 +206,8 @@ def test_an_age_in_days_that_may_be(age_days: int) -> None:
 def test_a_patient_is_read_again_as_the_same() -> None:
     patient = Patient(age_days=3, concordant_results=0)
     assert Patient.model_validate(patient) == patient
+    with pytest.raises(ValidationError, match="Patient"):
+        Patient.model_validate("A+")
 
 
 @pytest.mark.parametrize(

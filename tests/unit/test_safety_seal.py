@@ -276,6 +276,8 @@ def change_unit(matched: Matched, **changes: object) -> Decision:
         {"component": "platelets"},
         {"capped": True},
         {"expires_at": NOW},
+        {"volume_ml": 401},
+        {"emergency_release": True},
     ],
     ids=lambda changes: next(iter(changes)),
 )
