@@ -18,6 +18,21 @@ from streams.ports.context import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRequest:
+    """A new request.
+
+    Attributes:
+        request: What is asked, with its packs as lines.
+        context: Of its own record; a batch decides many.
+        digest: Of that record, by which a caller knows the answer as its own.
+    """
+
+    request: UrgentRequest
+    context: Context
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PromisedBag:
     """A bag under a promise that is `held`, `issued` or `received`."""
 

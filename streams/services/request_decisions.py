@@ -16,18 +16,20 @@ from models.decisions import Decision, Outcome, Reason
 from models.doses import OrderMeasure
 from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
-from streams.matching.allocation.batch_decision import Matched, decide_batch
+from models.units import UnitStatus
+from streams.matching.allocation.batch_decision import Matched, decide_batch, is_held_in_vain
 from streams.matching.allocation.protected_groups import list_releases
 from streams.matching.allocation.remedies import list_ways
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 from streams.ports import Context, DirectorySource, Timer, TimerKind, UnitOfWork
-from streams.ports.requests import PatientWrite, RequestState, Ruling
+from streams.ports.requests import OpenedRequest, PatientWrite, RequestState, Ruling
 from streams.services.request_matching import TAKEN, Matching
 from streams.services.request_patients import plan_looks, recall_patients
 from streams.services.request_rematching import look_at
 from streams.services.request_sent_units import explain_unfit
 from streams.services.shortage_timing import find_assessment, is_lacking
+from streams.services.unit_moves import give_back
 
 WAYS_EVERY_S = 15
 """Real seconds between two looks at what would help one request that waits: people read the result
@@ -51,21 +53,6 @@ STATUS_OF = {
     Outcome.PARTLY_FULFILLED: RequestStatus.PARTLY_FULFILLED,
     Outcome.FULFILLED: RequestStatus.FULFILLED,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedRequest:
-    """A new request.
-
-    Attributes:
-        request: What is asked, with its packs as lines.
-        context: Of its own record; a batch decides many.
-        digest: Of that record, by which a caller knows the answer as its own.
-    """
-
-    request: UrgentRequest
-    context: Context
-    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +141,17 @@ class RequestDecisions:
         case = await self._build_case_again(work, state, news=news)
         matching = Matching(work, [case], hold_s=self._hold_s)
         await matching.read()
+        if is_held_in_vain(case, matching.matched[0]):
+            # What is left helps nobody: it is free for whoever has use for it, and this request is
+            # served anew once there is enough.
+            await give_back(
+                work, request_id=state.request.request_id, states=(UnitStatus.RESERVED,)
+            )
+            locked = await work.requests.lock_requests([state.request.request_id])
+            state = replace(locked[state.request.request_id], request=state.request)
+            case = await self._build_case_again(work, state, news=news)
+            matching = Matching(work, [case], hold_s=self._hold_s)
+            await matching.read()
         await matching.read_beyond([True])
         lost = await matching.take()
         task = _Task(

@@ -33,9 +33,9 @@ from models.texts.validation import describe_broken, find_place
 from models.topics import AppName
 from models.unit_states import PICKABLE_STATES
 from streams.ports import Context, DirectorySource, Received, UnitOfWork
-from streams.ports.requests import RequestState
+from streams.ports.requests import OpenedRequest, RequestState
 from streams.services.patient_changes import PatientChanges
-from streams.services.request_decisions import OpenedRequest, RequestDecisions
+from streams.services.request_decisions import RequestDecisions
 from streams.services.request_patients import Recalled, begin_record, compare, recall_alone
 from streams.services.unit_moves import give_back
 

@@ -12,7 +12,8 @@ from deploy.local.embedded_services import Endpoints
 from models.groups import BloodGroup
 from models.rules.rulebook import PACKAGED
 from streams.ports import Context
-from streams.services.request_decisions import OpenedRequest, RequestDecisions
+from streams.ports.requests import OpenedRequest
+from streams.services.request_decisions import RequestDecisions
 from streams.store.unit_of_work import PgBegin
 from tests.support.engine import Engine, build_engine
 from tests.support.world import NOW, build_request, opened

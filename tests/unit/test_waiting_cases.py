@@ -396,3 +396,34 @@ async def test_c79_what_is_missing_for_a_dose_brings_the_dose() -> None:
     await story.count(*["A+"] * 2, component=Component.CRYOPRECIPITATE)
     await story.go(SOON_H)
     assert len(story.held("q")) == 6
+
+
+async def test_c79_what_a_loss_leaves_and_helps_nobody_is_free_again() -> None:
+    story, cryo = Story(), Component.CRYOPRECIPITATE
+    bags = await story.count(*["A+"] * 10, component=cryo)
+    await story.ask("adult", 10, URGENT, 5, group="A+", component=cryo)
+    await story.ask("child", 5, URGENT, 6, group="A+", component=cryo)
+    for lost in bags[:4]:
+        await story.recall(lost)
+    assert len(story.held("adult")) == 6, "six are a dose"
+    assert not story.held("child")
+    await story.recall(bags[4])
+    assert not story.held("adult"), "five are none"
+    (line,) = story.decisions("adult")[-1].lines
+    assert line.refusals[0].code == "part_of_no_use"
+    await story.go(SOON_H)
+    assert len(story.held("child")) == 5
+    await story.count("A+", component=cryo)
+    await story.go(SOON_H)
+    assert not story.held("adult")
+
+
+async def test_c79_once_some_have_left_the_rest_follows_them() -> None:
+    story, cryo = Story(), Component.CRYOPRECIPITATE
+    bags = await story.count(*["A+"] * 10, component=cryo)
+    await story.ask("adult", 10, URGENT, 5, group="A+", component=cryo)
+    for change in (StockChange.PICKED, StockChange.ISSUED):
+        await story.scan(bags[0], change)
+    for lost in bags[5:]:
+        await story.recall(lost)
+    assert sorted(story.held("adult")) == sorted(bags[1:5])

@@ -16,8 +16,9 @@ from models.base import derive_id
 from models.clearance import Cleared
 from models.compatibility import is_preferred_for_negative
 from models.decisions import Decision, LineDecision, Outcome, Reason
+from models.doses import sum_content
 from models.needs import list_told
-from models.requests import Priority
+from models.requests import Priority, RequestLine
 from streams.matching.allocation.batch_choice import BatchChoice
 from streams.matching.allocation.frozen_red_cells import explain_matches
 from streams.matching.allocation.line_explanation import describe_line
@@ -29,6 +30,7 @@ from streams.matching.allocation.patient_follow_ups import (
 from streams.matching.allocation.remedies import explain_spared
 from streams.matching.allocation.unit_stages import ENDS, Stage, find_stage
 from streams.matching.allocation.unproven_facts import explain_unproven
+from streams.matching.allocation.useful_parts import is_useful_part
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 
@@ -186,3 +188,25 @@ def _find_outcome(*, stage: Stage, uncovered: int, refused: int) -> tuple[Outcom
     if stage is Stage.NONE:
         return Outcome.REFUSED, ""
     return ENDS[not refused, stage]
+
+
+def is_held_in_vain(case: Case, matched: Matched) -> bool:
+    """Return whether a line keeps bags of earlier that are too few, with those of now, to help.
+
+    Once some have left, the others follow them.
+    """
+    if case.issued or case.received:
+        return False
+    lines = zip(case.request.lines, matched.decision.lines, strict=True)
+    return any(_is_in_vain(case, line, decided, matched) for line, decided in lines)
+
+
+def _is_in_vain(case: Case, line: RequestLine, decided: LineDecision, matched: Matched) -> bool:
+    if not case.held.get(line.line_no) or not decided.uncovered:
+        return False
+    given = {unit.unit_id for unit in decided.reserved}
+    units = case.covered_units.get(line.line_no, 0) + sum_content(
+        cleared.unit for cleared in matched.cleared if cleared.unit.unit_id in given
+    )
+    covered = decided.covered_hundredths or 0
+    return not is_useful_part(line, case.rules.policies.useful_part, covered=covered, units=units)

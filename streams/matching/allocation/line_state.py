@@ -11,12 +11,13 @@ from itertools import chain, groupby
 from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFacts
 from models.compatibility import Candidate
 from models.decisions import Reason
-from models.doses import WHOLE, OrderMeasure, content_of, sum_content
+from models.doses import content_of, sum_content
 from models.groups import BloodGroup
 from models.needs import count_unmet, find_demands, list_components
 from models.requests import Priority, RequestLine
 from models.safety import clear, find_release, list_standing_obstacles
 from streams.matching.allocation.protected_groups import Waiting, find_kept, is_kept_group
+from streams.matching.allocation.useful_parts import find_least_useful, is_useful_part
 from streams.matching.available_units import FREE_TIERS, Cell, Shelf, Tier
 from streams.matching.choice_order import kind_of
 from streams.matching.decision_inputs import Case
@@ -98,11 +99,7 @@ class LineChoice:
     @property
     def least_useful(self) -> int:
         """Ordering units from which on the line is of use, with what it has already."""
-        part = self.case.rules.policies.useful_part
-        if self.line.measure is OrderMeasure.BAG:
-            return part.find_least(self.line.component)
-        asked = self.line.to_units(self.line.quantity)
-        return part.least_of(self.line.component, asked=asked)
+        return find_least_useful(self.line, self.case.rules.policies.useful_part)
 
     @property
     def useful_units(self) -> int:
@@ -112,15 +109,11 @@ class LineChoice:
 
     @property
     def is_useful(self) -> bool:
-        """Whether the units help the patient; where one unit helps, so does half of one.
-
-        They do if they are a dose, or their share of what was asked in its own measure.
-        """
-        part, component = self.case.rules.policies.useful_part, self.line.component
-        if not self._chosen or part.find_least(component) <= 1:
-            return True
-        share = part.share_of(self.line.quantity) * WHOLE
-        return self.covered >= share or self.useful_units >= self.least_useful * WHOLE
+        """Whether the units, with those of earlier, help the patient."""
+        part = self.case.rules.policies.useful_part
+        return not self._chosen or is_useful_part(
+            self.line, part, covered=self.covered, units=self.useful_units
+        )
 
     def purpose(self, *, capped: int, is_released: bool = False) -> ForPatient:
         """Return the purpose of a unit.
