@@ -20,7 +20,6 @@ from typing import NamedTuple
 from models.groups import BloodGroup
 from models.requests import Priority
 
-HOURS_A_DAY = 24.0
 LEAST_CHANCE = 0.003
 """A unit that is asked for less often than that is not looked at any more."""
 MOST_UNITS = 5_000

@@ -128,7 +128,7 @@ class RequestDecisions:
         news: tuple[Reason, ...] = (),
         patient: PatientWrite | None = None,
     ) -> None:
-        """Decide an existing request once more; what it has promised stays promised.
+        """Decide an existing request once more; what is promised stays, unless it helps nobody.
 
         Args:
             work: The transaction.

@@ -19,7 +19,6 @@ from streams.matching.allocation.problem import (
     Problem,
     Supply,
     Wanted,
-    measure_gain,
 )
 
 FLOW, GREEDY = FlowAllocator(), GreedyAllocator()
@@ -143,3 +142,12 @@ def gain_by_trying_all(problem: Problem) -> int:
         if all(bag in demand.costs for demand, bag in pairs):
             best = max(best, sum(demand.worth - demand.costs[bag] for demand, bag in pairs))
     return best
+
+
+def measure_gain(problem: Problem, allocation: Allocation) -> int:
+    """Return the worth of what is covered less what it costs."""
+    demands = {demand.key: demand for demand in problem.demands}
+    return sum(
+        (demands[demand].worth - demands[demand].costs[supply]) * amount
+        for (demand, supply), amount in allocation.shares.items()
+    )

@@ -96,12 +96,3 @@ class Allocator(Protocol):
     def allocate(self, problem: Problem) -> Allocation:
         """Return shares within what there is and what is wanted."""
         ...
-
-
-def measure_gain(problem: Problem, allocation: Allocation) -> int:
-    """Return the worth of what is covered less what it costs."""
-    demands = {demand.key: demand for demand in problem.demands}
-    return sum(
-        (demands[demand].worth - demands[demand].costs[supply]) * amount
-        for (demand, supply), amount in allocation.shares.items()
-    )
