@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from checker.database_rows import (
+    Decision,
     Facility,
     Line,
     Link,
@@ -103,6 +104,28 @@ class World:
     @cached_property
     def lines(self) -> Mapping[tuple[str, int], Line]:
         return {(line.request_id, line.line_no): line for line in self.rows.lines}
+
+    @cached_property
+    def _decisions(self) -> Mapping[str, list[Decision]]:
+        found: dict[str, list[Decision]] = defaultdict(list)
+        for decision in self.rows.decisions:
+            found[decision.request_id].append(decision)
+        return found
+
+    def decisions_of(self, request_id: str) -> list[Decision]:
+        """Return every decision on a request."""
+        return self._decisions.get(request_id, [])
+
+    @cached_property
+    def first_decided(self) -> Mapping[str, datetime]:
+        """When the first request of each station was decided for the first time."""
+        found: dict[str, datetime] = {}
+        for decision in self.rows.decisions:
+            request = self.requests.get(decision.request_id)
+            if request is not None:
+                before = found.get(request.station_id, decision.decided_at)
+                found[request.station_id] = min(before, decision.decided_at)
+        return found
 
     @cached_property
     def stations(self) -> Mapping[str, Facility]:

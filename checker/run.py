@@ -15,6 +15,7 @@ from pathlib import Path
 from checker.checks import (
     arrivals,
     audit,
+    deferrals,
     donors,
     event_order,
     expiry,
@@ -191,6 +192,18 @@ def _check_blood(world: World) -> tuple[CheckResult, ...]:
             title="曾有合适的血却在等 · waited beside blood that fits",
             unit="requests",
             findings=waited_during_run.find_waited_beside_blood(world, histories),
+        ),
+        CheckResult.of(
+            name="wrongly_deferred",
+            title="不该暂缓而暂缓 · kept waiting for a forecast against the rules",
+            unit="decisions",
+            findings=deferrals.find_wrongly_deferred(world, histories),
+        ),
+        CheckResult.of(
+            name="left_deferred",
+            title="暂缓过时未再决定 · put off until a time that passed",
+            unit="requests",
+            findings=deferrals.find_left_deferred(world),
         ),
         CheckResult.of(
             name="danger_beside_promised",

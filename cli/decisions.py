@@ -20,6 +20,7 @@ STATUS_WORDS: Mapping[str, str] = {
     "partly_fulfilled": "部分送达，其余未供 · a part arrived, the rest was not supplied",
     "fulfilled": "已送达 · fulfilled",
     "waiting": "没有可预留的血，等待中 · nothing to reserve, waiting",
+    "deferred": "库里有，暂留给预计更急的病人 · it lies there, kept for graver need to come",
     "partly_reserved": "部分预留 · partly reserved",
     "quarantined": "被隔离，未受理 · quarantined, not taken in",
 }
@@ -29,6 +30,7 @@ _MARKS = {
     "refused": "[red]✗[/]",
     "cancelled": "[yellow]✓[/]",
     "expired": "[red]✗[/]",
+    "deferred": "[yellow]![/]",
     "partly_refused": "[red]![/]",
     "partly_fulfilled": "[red]![/]",
 }

@@ -32,6 +32,7 @@ _OUTCOMES = {
     "partly_reserved": ("部分预留", "partly reserved"),
     "partly_refused": ("部分不供，其余已预留", "a part is not supplied, the rest is reserved"),
     "waiting": ("等待血液", "waiting"),
+    "deferred": ("暂缓，留给更急的病人", "put off for graver need"),
     "refused": ("无法供应", "cannot be supplied"),
     "cancelled": ("已取消", "cancelled"),
     "expired": ("已过期", "expired"),

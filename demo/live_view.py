@@ -37,6 +37,7 @@ OUTCOMES = {
     "reserved": "已预留 · reserved",
     "partly_reserved": "部分预留 · partly",
     "waiting": "等血 · waiting",
+    "deferred": "暂缓 · deferred",
     "partly_refused": "部分不供 · partly refused",
     "partly_fulfilled": "部分送达 · partly fulfilled",
     "fulfilled": "已送达 · fulfilled",

@@ -20,10 +20,10 @@ from models.decisions import Outcome
 from models.requests import Priority, UrgentRequest
 from models.texts import Text, render
 
-NOTHING = frozenset({Outcome.WAITING, Outcome.EXPIRED, Outcome.REFUSED})
+NOTHING = frozenset({Outcome.WAITING, Outcome.DEFERRED, Outcome.EXPIRED, Outcome.REFUSED})
 """A cancelled request asks for nothing any more."""
 
-_OPEN = frozenset({Outcome.WAITING, Outcome.PARTLY_RESERVED})
+_OPEN = frozenset({Outcome.WAITING, Outcome.DEFERRED, Outcome.PARTLY_RESERVED})
 
 PART = frozenset({Outcome.PARTLY_RESERVED, Outcome.PARTLY_REFUSED, Outcome.PARTLY_FULFILLED})
 

@@ -28,7 +28,8 @@ class Outcome(StrEnum):
     """The outcome of a decision.
 
     reserved: every unit asked for is reserved. partly_refused: a part is not supplied at all, the
-    rest is reserved. partly_reserved and waiting: the rest, or all, is still looked for. refused,
+    rest is reserved. partly_reserved and waiting: the rest, or all, is still looked for. deferred:
+    it lies there, and is kept for need that is expected and weighs more. refused,
     cancelled, expired, partly_fulfilled, fulfilled: the request has ended.
     """
 
@@ -36,6 +37,7 @@ class Outcome(StrEnum):
     PARTLY_RESERVED = "partly_reserved"
     PARTLY_REFUSED = "partly_refused"
     WAITING = "waiting"
+    DEFERRED = "deferred"
     REFUSED = "refused"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
@@ -78,7 +80,8 @@ class LineDecision(Value):
         covered_hundredths: What all bags promised to the line hold, in hundredths of the measure,
             whenever they were promised; None in decisions made before it was told. It may exceed
             what was asked by less than the last bag.
-        uncovered: What waits for donors and neighbours, rounded up.
+        uncovered: What is not reserved and still looked for, rounded up.
+        deferred: Of that, what lies there and is kept for expected need while the line can wait.
         refused: What can never be supplied as asked; the reason says why.
         refusals: Why units that were considered were not chosen, with their number.
         issue: For red cells that are reserved: that the patient's history allows electronic issue,
@@ -92,6 +95,7 @@ class LineDecision(Value):
     covered_hundredths: int | None = Field(default=None, ge=0, le=LARGEST)
     reserved: tuple[ReservedUnit, ...] = ()
     uncovered: int = Field(default=0, ge=0, le=LARGEST)
+    deferred: int = Field(default=0, ge=0, le=LARGEST)
     refused: int = Field(default=0, ge=0, le=LARGEST)
     refusals: tuple[Reason, ...] = ()
     issue: tuple[Reason, ...] = ()
@@ -109,9 +113,11 @@ class Decision(Value):
         version: 1 for the first decision on a request, and one more for each later decision.
         eta_s: Seconds from picking to the hospital; None if nothing was reserved.
         eta_estimated: The journey was estimated from coordinates, no route is recorded.
-        waiting_for: `picking`, `donors_and_neighbours`, or empty when it has ended.
+        waiting_for: `picking`, `donors_and_neighbours`, `expected_need` where all that is missing
+            is deferred, or empty when it has ended.
         hold_until: When the reservation is given back unless it was picked; a unit that could
             not be given in time if it left later is held until then alone (`leaves_by`).
+        deferred_until: From when units that are kept from it are given to it, if that is known.
     """
 
     decision_id: Identifier
@@ -126,5 +132,6 @@ class Decision(Value):
     eta_estimated: bool = False
     waiting_for: str = ""
     hold_until: Instant | None = None
+    deferred_until: Instant | None = None
     decided_at: Instant
     rules_version: str

@@ -96,7 +96,11 @@ BOUNDS: Mapping[str, Mapping[str, Bound]] = {
     "GroupResult": {"told_at": Bound.OURS},
     "MadeCorrection": {"made_at": Bound.OURS},
     "PatientRecord": {"typed_at": Bound.OURS, "mother_told_at": Bound.OURS},
-    "Decision": {"hold_until": Bound.OURS, "decided_at": Bound.OURS},
+    "Decision": {
+        "hold_until": Bound.OURS,
+        "deferred_until": Bound.OURS,
+        "decided_at": Bound.OURS,
+    },
     "RecallNotified": {"recalled_at": Bound.OURS},
     "Shortage": {"assessed_at": Bound.OURS},
     "Transfer": {"agreed_at": Bound.OURS},

@@ -36,6 +36,7 @@ from streams.relay.outbox import OutboxRelay
 from streams.relay.timer_runner import TimerRunner, TimersFired
 from streams.rules_file import load_rulebook
 from streams.settings import Settings
+from streams.solver.process import SolverProcess
 from streams.store.database import Database
 from streams.store.outbox import PgOutbox
 from streams.store.schema.repeatable import ensure_repeatable
@@ -80,6 +81,7 @@ class _Process:
     services: Services
     relay: OutboxRelay
     readiness: Readiness
+    solver: SolverProcess
 
 
 @asynccontextmanager
@@ -94,6 +96,7 @@ async def _compose(settings: Settings, role: Role) -> AsyncIterator[_Process]:
     publisher = KafkaPublisher(
         bootstrap=settings.kafka_bootstrap, client_id=f"xuelian-{role}-relay"
     )
+    solver = SolverProcess()
     try:
         await publisher.start()
         yield _Process(
@@ -102,12 +105,17 @@ async def _compose(settings: Settings, role: Role) -> AsyncIterator[_Process]:
             database=database,
             clock=clock,
             services=build_services(
-                database=database, clock=clock, hold_s=settings.hold_s, rules=rules
+                database=database,
+                clock=clock,
+                hold_s=settings.hold_s,
+                rules=rules,
+                solver=solver,
             ),
             relay=OutboxRelay(
                 outbox=PgOutbox(database, clock), publisher=publisher, report=readiness.report
             ),
             readiness=readiness,
+            solver=solver,
         )
     finally:
         await publisher.stop()
@@ -133,6 +141,8 @@ async def run_process(settings: Settings, role: Role) -> None:
                 }
                 if settings.metrics_port:
                     parts["probe"] = _serve_probe(process, stop)
+                if role is not Role.RELAY:
+                    parts["solver"] = process.solver.run(stop)
                 if role is not Role.URGENT:
                     parts["timers"] = _fire_timers(process, stop)
                 for name, work in parts.items():

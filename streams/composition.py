@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from models.rules.rulebook import Rulebook
 from models.topics import AppName, TopicName
 from streams.ports import BatchHandler, Clock, TimerKind
+from streams.ports.solver import Solver
 from streams.services import timers
 from streams.services.alert_activations import Activations
 from streams.services.alerts import AlertService
 from streams.services.audit_seals import fire_seal
 from streams.services.component_preparation import DonationSplits
+from streams.services.demand_outlooks import DemandOutlooks
 from streams.services.donation_recalls import Recalls
 from streams.services.donor_answers import AnswerService
 from streams.services.donor_call_outs import CallOuts
@@ -25,6 +27,7 @@ from streams.services.record_intake import Decide, Intake, one_by_one
 from streams.services.record_locks import list_record_locks
 from streams.services.request_decisions import RequestDecisions
 from streams.services.requests import RequestService
+from streams.services.shelf_sharing import ShelfSharing
 from streams.services.shortage_offers import OfferService
 from streams.services.shortage_transfers import Transfers
 from streams.services.shortages import ShortageService
@@ -34,6 +37,7 @@ from streams.services.timers import TimerService
 from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_expiry import ExpiryService
 from streams.services.unit_scans import Scans
+from streams.solver.direct import DirectSolver
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
 from streams.store.optimistic_unit_of_work import PgBeginOptimistically
@@ -53,11 +57,22 @@ class Services:
     timers: TimerService
 
 
-def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rulebook) -> Services:
-    """Compose the services of one process."""
+def build_services(
+    *,
+    database: Database,
+    clock: Clock,
+    hold_s: int,
+    rules: Rulebook,
+    solver: Solver | None = None,
+) -> Services:
+    """Compose the services of one process; without a solver they solve in it."""
     begin = PgBegin(database, rules)
     directory = PgDirectory(database, rules)
-    decisions = RequestDecisions(directories=directory, hold_s=hold_s)
+    decisions = RequestDecisions(
+        directories=directory,
+        sharing=ShelfSharing(outlooks=DemandOutlooks(), solver=solver or DirectSolver()),
+        hold_s=hold_s,
+    )
     transfers = Transfers()
     progress = Progress(decisions=decisions, transfers=transfers)
     requests = RequestService(directories=directory, decisions=decisions)

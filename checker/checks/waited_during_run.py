@@ -16,7 +16,13 @@ from datetime import datetime
 from itertools import pairwise
 
 from checker.bag_content import WHOLE
-from checker.checks.waiting_at_end import OpenNeed, fits, is_useful, was_warm
+from checker.checks.waiting_at_end import (
+    OpenNeed,
+    fits,
+    is_kept_for_expected,
+    is_useful,
+    was_warm,
+)
 from checker.database_rows import Line, Request, Unit
 from checker.evidence import World
 from checker.report import Finding
@@ -27,7 +33,7 @@ PATIENCE = 3
 
 MOST_PAIRS = 200_000
 
-_LACKING = {"waiting", "partly_reserved"}
+_LACKING = {"waiting", "deferred", "partly_reserved"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +74,9 @@ def find_waited_beside_blood(
             if seen % every == 0 and _lay_beside(world, histories, decided, lack, lying):
                 fit.append(lying.unit)
         need = _need(lack, histories[lack.request.request_id][-1], lack.ends_at)
-        if is_useful(need, fit, lack.uncovered * WHOLE):
+        begun = _need(lack, histories[lack.request.request_id][-1], lack.begins_at)
+        is_kept = is_kept_for_expected(world, begun, fit)
+        if is_useful(need, fit, lack.uncovered * WHOLE) and not is_kept:
             told = (
                 f"{lack.request.priority}，{lack.begins_at.isoformat()}–{lack.ends_at.isoformat()}："
                 f"{fit[0].unit_id} {fit[0].blood_group} 空闲 · lay free"

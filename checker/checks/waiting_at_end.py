@@ -3,7 +3,8 @@
 Judged as of now, or as of the end of a request. Judged leniently where the rows do not tell
 everything: a unit counts as free only if it has been free for some time (`World.reaction`),
 expires well after the need, was never out of temperature control, and is not kept for others by
-what a station may set: RhD- for whoever is given RhD+, the last O for who can wait. Whoever is in
+what a station may set: RhD- for whoever is given RhD+, the last O for who can wait, some for need
+that is expected. Whoever is in
 danger of life may also have what is promised to another and not picked.
 """
 
@@ -20,6 +21,7 @@ from checker.checks.patients import describe, find_terms
 from checker.compatibility import O_NEGATIVE_CAP, is_kept_as_del
 from checker.database_rows import Line, Promise, Request, Unit
 from checker.evidence import World
+from checker.expected_need import EMERGENCY, GIVEN_AHEAD, find_most_kept
 from checker.report import Finding
 from checker.request_versions import Version
 from checker.shelf_lives import find_duration, find_end
@@ -28,16 +30,11 @@ from checker.unit_attributes import is_beyond_hospital, list_lacking
 ON_THE_WAY = timedelta(hours=24)
 """Longer than any journey to a hospital; the real duration is not looked up."""
 
-GIVEN_AHEAD = timedelta(hours=6)
-"""So long before the need at the least, even the last O is given to whoever can have it."""
-
 LEAST_OF_USE = {"cryoprecipitate": 6}
 """Ordering units below which a part of what was asked helps nobody (1 U per 10 kg)."""
 
 SHARE_OF_USE = 0.6
 """Of what was asked, where that is less."""
-
-EMERGENCY = "life_threatening"
 
 _COVERING = {"held", "issued", "received"}
 
@@ -77,7 +74,8 @@ def find_waiting_beside_blood(
             for since, unit in shelf[request.station_id, line.component]
             if since + world.reaction <= need.now and fits(world, unit, need)
         ]
-        if is_useful(need, fit, missing[line.request_id, line.line_no]):
+        lacking = missing[line.request_id, line.line_no]
+        if is_useful(need, fit, lacking) and not is_kept_for_expected(world, need, fit):
             told = f"{request.priority}，{fit[0].unit_id} {fit[0].blood_group} 空闲 · lies free"
             yield Finding(subject=request.request_id, told=told)
 
@@ -107,6 +105,13 @@ def find_danger_beside_promised(
         if lacking > 0 and since <= now and is_useful(need, fit, lacking):
             told = f"{fit[0].unit_id} {fit[0].blood_group} 未拣 · is promised and not picked"
             yield Finding(subject=request.request_id, told=told)
+
+
+def is_kept_for_expected(world: World, need: OpenNeed, fit: Sequence[Unit]) -> bool:
+    """Whether all that fits may be kept from the line for need that is expected."""
+    most = find_most_kept(world, need.request, need.line.line_no, at=need.now)
+    units = sum(measure_content(unit.component, unit.volume_ml, "unit") for unit in fit)
+    return units <= most
 
 
 def is_useful(need: OpenNeed, fit: Sequence[Unit], lacking: int) -> bool:

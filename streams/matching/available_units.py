@@ -7,14 +7,14 @@ can choose the same unit.
 from __future__ import annotations
 
 from bisect import insort
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from models.clearance import UnitFacts
 from models.components import Component
-from models.doses import sum_content
+from models.doses import content_of
 from models.errors import InvariantViolation
 from models.groups import BloodGroup
 from models.requests import Priority
@@ -65,12 +65,14 @@ class Shelf:
     ) -> None:
         self._promised = promised or {}
         self._places: dict[tuple[Cell, Tier], list[UnitFacts]] = defaultdict(list)
+        self._amounts: Counter[Cell] = Counter()
         ids: set[str] = set()
         for unit in sorted(units, key=place_of):
             if unit.unit_id in ids:
                 raise InvariantViolation("unit_twice_on_shelf", unit_id=unit.unit_id)
             ids.add(unit.unit_id)
             self._find_place(unit).append(unit)
+            self._count(unit, 1)
 
     def list_units(self, cell: Cell, tiers: Sequence[Tier] = FREE_TIERS) -> Iterator[UnitFacts]:
         """Yield the units of a place in the order of choice; taking them meanwhile is allowed."""
@@ -79,7 +81,7 @@ class Shelf:
 
     def measure(self, cell: Cell) -> int:
         """Return what the free units of a place hold, in hundredths of the ordering unit."""
-        return sum_content(self.list_units(cell))
+        return self._amounts[cell]
 
     def is_promised(self, unit: UnitFacts) -> bool:
         """Return whether another request would lose the unit."""
@@ -87,10 +89,16 @@ class Shelf:
 
     def take(self, unit: UnitFacts) -> None:
         self._find_place(unit).remove(unit)
+        self._count(unit, -1)
 
     def put_back(self, unit: UnitFacts) -> None:
         """Put a unit that was taken back into its place."""
         insort(self._find_place(unit), unit, key=place_of)
+        self._count(unit, 1)
+
+    def _count(self, unit: UnitFacts, sign: int) -> None:
+        if not self.is_promised(unit):
+            self._amounts[Cell.of(unit)] += sign * content_of(unit.component, unit.volume_ml)
 
     def _find_place(self, unit: UnitFacts) -> list[UnitFacts]:
         return self._places[Cell.of(unit), self._find_tier(unit)]

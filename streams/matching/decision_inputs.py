@@ -11,9 +11,12 @@ from models.decisions import Reason
 from models.directory import Journey
 from models.facilities import Hospital, StationPolicy
 from models.groups import BloodGroup
-from models.requests import RequestLine, UrgentRequest
+from models.needs import list_needs
+from models.requests import HardAttributes, RequestLine, UrgentRequest
 from models.rules.rulebook import Rulebook
 from models.safety import find_release
+
+_NO_DEMAND = HardAttributes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,17 @@ class Case:
 
     def purpose(self, line: RequestLine, *, capped_units: int) -> ForPatient:
         return ForPatient.of_line(self.request, line, policy=self.policy, capped_units=capped_units)
+
+    def demands_more(self, line: RequestLine) -> bool:
+        """Whether anything is demanded beside the group: by the line, or by the patient's needs."""
+        patient = self.request.patient
+        against = (
+            patient.all_antibodies,
+            patient.platelet_antigens_against,
+            patient.hla_antibodies,
+        )
+        needs = list_needs(patient, line.attributes, self.rules)
+        return any((*against, needs)) or line.attributes != _NO_DEMAND
 
     @property
     def held_units(self) -> int:

@@ -12,13 +12,15 @@ for a patient who may come is at most what that patient's priority is worth.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import exp, log
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from models.groups import BloodGroup
 from models.requests import Priority
+from models.rules.types.policies import LookaheadRule
 
 LEAST_CHANCE = 0.003
 """A unit that is asked for less often than that is not looked at any more."""
@@ -55,13 +57,14 @@ class SeenDemand:
         """By how much the variance exceeds the mean because units are asked several at once."""
         return self.squares / self.total if self.total else 1.0
 
-    def plus(self, requests: Iterable[tuple[DemandKind, int]], *, hours: float) -> SeenDemand:
-        """Return what was asked with some requests more."""
-        units, squares = dict(self.units), self.squares
-        for kind, quantity in requests:
-            units[kind] = units.get(kind, 0) + quantity
-            squares += quantity * quantity
-        return SeenDemand(hours=self.hours + hours, units=units, squares=squares)
+    @classmethod
+    def of(cls, requests: Iterable[tuple[DemandKind, int, int]], *, hours: float) -> Self:
+        """Sum up what was asked: the kind, units and number of requests that are alike."""
+        units, squares = Counter[DemandKind](), 0
+        for kind, quantity, times in requests:
+            units[kind] += quantity * times
+            squares += quantity * quantity * times
+        return cls(hours=hours, units=units, squares=squares)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +75,22 @@ class Prior:
         groups: Share of each group; None is the unknown one. Sums to 1.
         priorities: Share of each priority. Sums to 1.
         units: Units of demand after which what was seen counts as much as the shares here.
-        pace_hours: Hours of today after which its pace counts as much as that of the days before.
         pace_cv: Coefficient of variation of a day's volume.
     """
 
     groups: Mapping[BloodGroup | None, float]
     priorities: Mapping[Priority, float]
-    units: float = 60.0
-    pace_hours: float = 12.0
-    pace_cv: float = 0.25
+    units: float
+    pace_cv: float
+
+    @classmethod
+    def of(cls, rule: LookaheadRule) -> Self:
+        return cls(
+            groups=rule.group_shares,
+            priorities=rule.priority_shares,
+            units=rule.prior_units,
+            pace_cv=rule.day_cv,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,28 +131,26 @@ class Expected:
 
 
 def expect(
-    before: SeenDemand, today: SeenDemand, *, prior: Prior, hours: float
+    before: SeenDemand, recent: SeenDemand, *, prior: Prior, hours: float
 ) -> dict[DemandKind, Expected]:
     """Expect the demand of the coming hours.
 
     Args:
-        before: The days that were watched.
-        today: What was asked since the day began; its hours may be few.
+        before: The days that were watched, but for the last hours.
+        recent: The last hours, whose pace tells this day's from the others.
         prior: What holds until enough was seen.
         hours: Until the next supply.
 
     Returns:
         Every kind of the prior with a mean above 0.
     """
-    pace = (before.total / before.hours * prior.pace_hours + today.total) / (
-        prior.pace_hours + today.hours
-    )
     units = {
-        kind: before.units.get(kind, 0) + today.units.get(kind, 0) for kind in _list_kinds(prior)
+        kind: before.units.get(kind, 0) + recent.units.get(kind, 0) for kind in _list_kinds(prior)
     }
     total = sum(units.values()) + prior.units
-    squares = before.squares + today.squares
+    squares = before.squares + recent.squares
     clumping = SeenDemand(hours=before.hours, units=units, squares=squares).clumping
+    pace = _find_pace(before, recent, clumping=clumping, cv=prior.pace_cv)
     expected = {}
     for kind in units:
         of_group = sum(units[other] for other in units if other.group is kind.group)
@@ -154,6 +162,19 @@ def expect(
             dispersion = max(1.05, clumping + mean * prior.pace_cv**2)
             expected[kind] = Expected(mean=mean, dispersion=dispersion)
     return expected
+
+
+def _find_pace(before: SeenDemand, recent: SeenDemand, *, clumping: float, cv: float) -> float:
+    """Return the units per hour of this day, between what the days before had and the last hours.
+
+    A day's pace is taken to be gamma distributed about that of the days before. Its posterior mean
+    follows the last hours as soon as they tell more than the days before leave open.
+    """
+    usual = before.total / before.hours if before.hours else 0.0
+    if not usual:
+        return recent.total / recent.hours if recent.hours else 0.0
+    hours = clumping / (cv**2 * usual)
+    return (usual * hours + recent.total) / (hours + recent.hours)
 
 
 def _list_kinds(prior: Prior) -> list[DemandKind]:

@@ -6,27 +6,30 @@ Pure.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 
 from models.decisions import Decision
 from models.doses import WHOLE, round_up
 from models.groups import BloodGroup
-from models.needs import SERVING, list_components, list_needs
-from models.requests import HardAttributes, RequestLine
+from models.needs import SERVING, list_components
 from streams.matching.allocation.frozen_red_cells import list_frozen_cells, wants_match
 from streams.matching.allocation.remedies import list_cells
 from streams.matching.available_units import Cell
 from streams.matching.decision_inputs import Case
 
-_NO_DEMAND = HardAttributes()
-
 SPARE_UNITS = 4
 """Units read per place beyond what is asked: some may expire too early or lack an attribute."""
 
 
-def list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
+def list_wants(
+    cases: Sequence[Case], *, expected: Callable[[Cell], int] = lambda _: 0
+) -> dict[Cell, int | None]:
     """Return the places that the requests may draw on, each with the units to read at most.
+
+    Args:
+        cases: Open requests.
+        expected: What is kept of a place for demand to come, at the most: that is read as well.
 
     A place is read as it would be chosen from, the plain units first. Where something is demanded
     that only some units have, it is read to its end; of O, the units that stay are read as well.
@@ -47,7 +50,7 @@ def list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
                     group=candidate.group,
                 )
                 wants[cell] += bags
-                if candidate.low_titre_only or _demands(case, line):
+                if candidate.low_titre_only or case.demands_more(line):
                     whole.add(cell)
             if wants_match(case, line):
                 # Deglycerolised, they may spare the patient RhD+ red cells.
@@ -56,17 +59,9 @@ def list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
     return {
         cell: None
         if cell in whole
-        else units + SPARE_UNITS + (stays if cell.group is BloodGroup.O_POS else 0)
+        else units + SPARE_UNITS + (stays if cell.group is BloodGroup.O_POS else 0) + expected(cell)
         for cell, units in wants.items()
     }
-
-
-def _demands(case: Case, line: RequestLine) -> bool:
-    """Whether anything is demanded beside the group: by the line, or by the patient's needs."""
-    patient = case.request.patient
-    against = (patient.all_antibodies, patient.platelet_antigens_against, patient.hla_antibodies)
-    needs = list_needs(patient, line.attributes, case.rules)
-    return any((*against, needs)) or line.attributes != _NO_DEMAND
 
 
 def list_beyond(cases: Sequence[Case], decisions: Sequence[Decision]) -> set[Cell]:

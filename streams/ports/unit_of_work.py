@@ -20,6 +20,7 @@ from models.events import EventData
 from models.rules.rulebook import Rulebook
 from streams.ports.context import Context
 from streams.ports.counts import CountStore
+from streams.ports.demand import DemandStore
 from streams.ports.donations import DonationStore
 from streams.ports.requests import RequestStore
 from streams.ports.stock import StockStore
@@ -105,6 +106,8 @@ class UnitOfWork(Protocol):
     def inbox(self) -> InboxStore: ...
     @property
     def requests(self) -> RequestStore: ...
+    @property
+    def demand(self) -> DemandStore: ...
     @property
     def stock(self) -> StockStore: ...
     @property

@@ -18,8 +18,9 @@ from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
 from models.units import UnitStatus
 from streams.matching.allocation.batch_decision import Matched, decide_batch, is_held_in_vain
-from streams.matching.allocation.protected_groups import list_releases
+from streams.matching.allocation.protected_groups import list_given_from
 from streams.matching.allocation.remedies import list_ways
+from streams.matching.allocation.unit_stages import STATUS_OF
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 from streams.ports import Context, DirectorySource, Timer, TimerKind, UnitOfWork
@@ -28,6 +29,7 @@ from streams.services.request_matching import TAKEN, Matching
 from streams.services.request_patients import plan_looks, recall_patients
 from streams.services.request_rematching import look_at
 from streams.services.request_sent_units import explain_unfit
+from streams.services.shelf_sharing import ShelfSharing
 from streams.services.shortage_timing import find_assessment, is_lacking
 from streams.services.unit_moves import give_back
 
@@ -42,17 +44,6 @@ NEED_STANDS_S = 4 * 3600
 """For so long after its blood should have arrived, the need of a request whose hold lapsed still
 stands: nobody came for the units, or a scan was forgotten, and the patient may still wait. After
 that nobody has asked for them for several holds, and they are free for others."""
-
-STATUS_OF = {
-    Outcome.RESERVED: RequestStatus.RESERVED,
-    Outcome.PARTLY_REFUSED: RequestStatus.PARTLY_REFUSED,
-    Outcome.PARTLY_RESERVED: RequestStatus.OPEN,
-    Outcome.WAITING: RequestStatus.OPEN,
-    Outcome.REFUSED: RequestStatus.REFUSED,
-    Outcome.EXPIRED: RequestStatus.EXPIRED,
-    Outcome.PARTLY_FULFILLED: RequestStatus.PARTLY_FULFILLED,
-    Outcome.FULFILLED: RequestStatus.FULFILLED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +63,7 @@ class RequestDecisions:
 
     Args:
         directories: Hospitals, stations, journeys.
+        sharing: How shelves are shared with demand that is expected.
         hold_s: Seconds that a reservation stands past the time it is needed.
         monotonic: Real seconds.
     """
@@ -80,10 +72,12 @@ class RequestDecisions:
         self,
         *,
         directories: DirectorySource,
+        sharing: ShelfSharing,
         hold_s: int,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directories = directories
+        self._sharing = sharing
         self._hold_s = hold_s
         self._monotonic = monotonic
         self._looked: dict[str, float] = {}
@@ -111,7 +105,7 @@ class RequestDecisions:
                     patient=known.patient,
                 )
             )
-        matching = Matching(work, [task.case for task in tasks], hold_s=self._hold_s)
+        matching = self._match(work, [task.case for task in tasks])
         await matching.read()
         await matching.read_beyond([True] * len(tasks))
         lost = await matching.take()
@@ -139,7 +133,7 @@ class RequestDecisions:
             patient: The patient's record that the request follows.
         """
         case = await self._build_case_again(work, state, news=news)
-        matching = Matching(work, [case], hold_s=self._hold_s)
+        matching = self._match(work, [case])
         await matching.read()
         if is_held_in_vain(case, matching.matched[0]):
             # What is left helps nobody: it is free for whoever has use for it, and this request is
@@ -150,7 +144,7 @@ class RequestDecisions:
             locked = await work.requests.lock_requests([state.request.request_id])
             state = replace(locked[state.request.request_id], request=state.request)
             case = await self._build_case_again(work, state, news=news)
-            matching = Matching(work, [case], hold_s=self._hold_s)
+            matching = self._match(work, [case])
             await matching.read()
         await matching.read_beyond([True])
         lost = await matching.take()
@@ -181,6 +175,9 @@ class RequestDecisions:
         task = _Task(case=case, before=state, why=why, context=work.context)
         await self._write(work, [task], [queued])
 
+    def _match(self, work: UnitOfWork, cases: Sequence[Case]) -> Matching:
+        return Matching(work, cases, sharing=self._sharing, hold_s=self._hold_s)
+
     def is_needed(self, work: UnitOfWork, request: UrgentRequest) -> bool:
         """Return whether the need of a request still stands that nobody cancelled."""
         journey = self._directories.current().get_journey(request.station_id, request.hospital_id)
@@ -193,7 +190,7 @@ class RequestDecisions:
         A waiting request is matched often; what would help it is found only now and then.
         """
         cases = [await self._build_case_again(work, state) for state in states]
-        matching = Matching(work, cases, hold_s=self._hold_s)
+        matching = self._match(work, cases)
         await matching.read()
         tells = [
             bool(found.cleared) or self._is_time_to_look(case.request.request_id)
@@ -219,9 +216,11 @@ class RequestDecisions:
         if found.cleared:
             return "rematched"
         last = await work.requests.find_last_decision(found.decision.request_id)
-        if last is None or list_ways(last) == list_ways(found.decision):
+        if last is None:
             return None
-        return "ways_changed"
+        if last.deferred_until != found.decision.deferred_until:
+            return "deferral_changed"
+        return None if list_ways(last) == list_ways(found.decision) else "ways_changed"
 
     async def _decide_losers(self, work: UnitOfWork, lost: Mapping[str, Sequence[str]]) -> None:
         """Decide the requests whose units were taken for patients in danger of life."""
@@ -380,7 +379,7 @@ class RequestDecisions:
                 )
             )
         self._plan_assessment(work, decision)
-        for given_from in sorted(set(list_releases(decision))):
+        for given_from in sorted(set(list_given_from(decision.lines))):
             look_at(work, request.station_id, given_from)
         if ruling.status is RequestStatus.OPEN:
             due_at = max(work.context.now, request.needed_by) + timedelta(seconds=REQUEST_GRACE_S)

@@ -1,9 +1,11 @@
 """Match requests with the shelf: read what is needed, choose, and take back what who dies needs.
 
-Reading locks nothing. First as much of the shelf is read as usually suffices; where that leaves
-something uncovered, all of it; where it gives more than was asked, some more of those places. Where
-a patient in danger of life lacks units even then, what is promised to others and not picked is read
-too; it is taken back last of all, just before the decisions are written.
+Reading locks nothing. Where a station expects demand, its shelf is shared first, so that whoever
+can wait leaves what others are likely to need more. First as much of the shelf is read as usually
+suffices; where that leaves something uncovered, all of it; where it gives more than was asked, some
+more of those places. Where a patient in danger of life lacks units even then, what is promised to
+others and not picked is read too; it is taken back last of all, just before the decisions are
+written.
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ from models.decisions import Decision
 from models.requests import Priority
 from models.units import UnitStatus
 from streams.matching.allocation.batch_decision import Matched, decide_batch
+from streams.matching.allocation.line_shares import LineShare
 from streams.matching.allocation.remedies import LOOKED_AT
+from streams.matching.allocation.shelf_shares import StationOutlook
 from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
 from streams.matching.shelf_reads import exceeds_from, lacks_from, list_beyond, list_wants
 from streams.ports import UnitOfWork
 from streams.ports.stock import TakeableUnit
+from streams.services.shelf_sharing import ShelfSharing
 from streams.services.unit_moves import take_back
 
 TAKEN = "taken_for_life_threatening"
@@ -39,13 +44,19 @@ class Matching:
     Args:
         work: The transaction.
         cases: Open requests, each once.
+        sharing: How shelves are shared with demand that is expected.
         hold_s: Seconds that a reservation stands past the time it is needed.
     """
 
-    def __init__(self, work: UnitOfWork, cases: Sequence[Case], *, hold_s: int) -> None:
+    def __init__(
+        self, work: UnitOfWork, cases: Sequence[Case], *, sharing: ShelfSharing, hold_s: int
+    ) -> None:
         self._work = work
         self._cases = cases
+        self._sharing = sharing
         self._hold_s = hold_s
+        self._outlooks: Mapping[str, StationOutlook] = {}
+        self._shares: Mapping[str, LineShare] = {}
         self._wants: dict[Cell, int | None] = {}
         self._units: list[UnitFacts] = []
         self._takeable: dict[str, TakeableUnit] = {}
@@ -55,7 +66,8 @@ class Matching:
 
     async def read(self) -> None:
         """Choose from what is free, and from what others may lose."""
-        self._wants = list_wants(self._cases)
+        self._outlooks = await self._sharing.look_ahead(self._work, self._cases)
+        self._wants = list_wants(self._cases, expected=self._count_expected)
         await self._read_shelf(self._wants)
         seen = Counter(Cell.of(unit) for unit in self._units)
         cut = {
@@ -115,7 +127,16 @@ class Matching:
     async def _read_shelf(self, places: Mapping[Cell, int | None]) -> None:
         now = self._work.context.now
         self._units = await self._work.stock.list_shelf(places, now=now) if places else []
+        self._shares = await self._sharing.share(
+            self._cases, self._units, outlooks=self._outlooks, now=now
+        )
         self._decide()
+
+    def _count_expected(self, cell: Cell) -> int:
+        """Return what may be kept of a place for demand to come, in bags at the most."""
+        outlook = self._outlooks.get(cell.station_id)
+        ahead = outlook.ahead.get(cell.component) if outlook else None
+        return ahead.count_for(cell.group) if ahead else 0
 
     async def _read_promised(self) -> None:
         lacking = [
@@ -154,6 +175,7 @@ class Matching:
             now=self._work.context.now,
             hold_s=self._hold_s,
             tells=self._tells,
+            shares=self._shares,
         )
 
     def _list_taken(self) -> dict[str, list[str]]:

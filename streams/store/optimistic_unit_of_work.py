@@ -24,6 +24,7 @@ from streams.matching.available_units import Cell
 from streams.ports import Claim, Context, Outgoing, Received
 from streams.ports.requests import Ruling, SeenPatient
 from streams.store.audit import RecordTransition
+from streams.store.demand import PgDemand
 from streams.store.inbox import SOURCE, PgInbox
 from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
@@ -191,6 +192,8 @@ class OptimisticUnitOfWork(PgUnitOfWork):
         self._optimistic_requests = self.requests = _Requests(
             late, self._record, self._locks, granted
         )
+        # Read as the shelf is: a forecast that is a moment old is as good.
+        self.demand = PgDemand(connection)
         self.stock = _Stock(late, self._record, self._locks, granted)
 
     async def _catch_up(self) -> None:

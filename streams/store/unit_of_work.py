@@ -14,6 +14,7 @@ from models.topics import find_topic_of
 from streams.ports import Context, Outgoing, Timer, Transition
 from streams.store.audit import AuditLine, PgAuditSeals, audit_line
 from streams.store.counts import PgCounts
+from streams.store.demand import PgDemand
 from streams.store.donations import PgDonations
 from streams.store.driver_errors import values_translated
 from streams.store.inbox import SOURCE, PgInbox, PgTimers, shard_of
@@ -52,6 +53,7 @@ class PgUnitOfWork:
         self._acts: list[Callable[[], None]] = []
         self.inbox = PgInbox(connection, self._shards, self._events.append, lambda: self.context)
         self.requests = PgRequests(connection, self._record, self._locks)
+        self.demand = PgDemand(connection)
         self.stock = PgStock(connection, self._record, self._locks)
         self.counts = PgCounts(connection)
         self.donations = PgDonations(connection, self._locks)

@@ -20,6 +20,7 @@ from streams.store.database import Database
 from streams.store.optimistic_unit_of_work import PgBeginOptimistically
 from streams.store.unit_of_work import PgBegin
 from tests.support.engine import build_engine
+from tests.support.sharing import build_sharing
 from tests.support.world import build_request, build_unit, counted, opened
 
 pytestmark = pytest.mark.integration
@@ -40,7 +41,9 @@ async def test_rivals_for_one_unit_end_in_one_promise(
             reader=AppName.URGENT,
             decide=RequestService(
                 directories=directory,
-                decisions=RequestDecisions(directories=directory, hold_s=3600),
+                decisions=RequestDecisions(
+                    directories=directory, sharing=build_sharing(), hold_s=3600
+                ),
             ).decide,
         )
         for _ in range(15):

@@ -16,6 +16,7 @@ from streams.ports.requests import OpenedRequest
 from streams.services.request_decisions import RequestDecisions
 from streams.store.unit_of_work import PgBegin
 from tests.support.engine import Engine, build_engine
+from tests.support.sharing import build_sharing
 from tests.support.world import NOW, build_request, opened
 
 pytestmark = pytest.mark.integration
@@ -82,7 +83,9 @@ async def test_the_look_at_who_waits_reads_a_few_units(engine: Engine) -> None:
 @pytest.mark.parametrize("in_order", [True, False], ids=["in order of expiry", "shuffled"])
 async def test_a_decision_reads_a_few_units(engine: Engine, count: int, *, in_order: bool) -> None:
     await fill(engine, count, in_order=in_order)
-    decisions = RequestDecisions(directories=engine.services.directory, hold_s=3600)
+    decisions = RequestDecisions(
+        directories=engine.services.directory, sharing=build_sharing(), hold_s=3600
+    )
     async with PgBegin(engine.database, PACKAGED)() as work:
         for number in range(DECISIONS):
             group = list(BloodGroup)[number]

@@ -34,11 +34,13 @@ from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_expiry import ExpiryService
 from streams.services.unit_scans import Scans
 from tests.support.memory_store.counts import MemoryCounts
+from tests.support.memory_store.demand import MemoryDemand
 from tests.support.memory_store.donations import MemoryDonations
 from tests.support.memory_store.requests import MemoryRequests
 from tests.support.memory_store.rows import State
 from tests.support.memory_store.stock import MemoryStock
 from tests.support.memory_store.supply import MemorySupply
+from tests.support.sharing import build_sharing
 
 HOLD_S = 3600
 
@@ -80,6 +82,7 @@ class MemoryWork:
         self._state = state
         self.context = context
         self.rules = PACKAGED
+        self.demand = MemoryDemand(state)
         self.stock = MemoryStock(state, self.record)
         self.requests = MemoryRequests(state, self.stock)
         self.counts = MemoryCounts(state)
@@ -164,7 +167,9 @@ class MemoryEngine:
         self.events: list[EventData] = []
         self.refusals: Counter[str] = Counter()
         directories = self.directories = MemoryDirectories(directory)
-        decisions = RequestDecisions(directories=directories, hold_s=HOLD_S)
+        decisions = RequestDecisions(
+            directories=directories, sharing=build_sharing(), hold_s=HOLD_S
+        )
         transfers = Transfers()
         progress = Progress(decisions=decisions, transfers=transfers)
         recalls = Recalls(progress=progress)

@@ -181,7 +181,7 @@ def decide(
             "decided_at": minutes(at),
         }
     )
-    is_open = outcome in {Outcome.PARTLY_RESERVED, Outcome.WAITING}
+    is_open = outcome in {Outcome.PARTLY_RESERVED, Outcome.WAITING, Outcome.DEFERRED}
     status = "open" if is_open else outcome
     waiting = {"open": "donors_and_neighbours", "reserved": "picking"}.get(status, "")
     row |= {"status": status, "waiting_for": waiting, "version": decision.version}

@@ -13,12 +13,14 @@ DYING, URGENT, ROUTINE = Priority
 PRIOR = Prior(
     groups={O_POS: 0.5, A_POS: 0.4, None: 0.1},
     priorities={DYING: 0.2, URGENT: 0.3, ROUTINE: 0.5},
+    units=60,
+    pace_cv=0.25,
 )
 
 
 def asked(hours: float, *requests: tuple[BloodGroup | None, Priority, int]) -> SeenDemand:
-    told = ((DemandKind(group, priority), quantity) for group, priority, quantity in requests)
-    return SeenDemand(hours=0.0).plus(told, hours=hours)
+    told = ((DemandKind(group, priority), quantity, 1) for group, priority, quantity in requests)
+    return SeenDemand.of(told, hours=hours)
 
 
 DAYS = asked(168, *[(O_POS, ROUTINE, 2)] * 84)
@@ -53,21 +55,27 @@ def test_few_units_make_few_steps() -> None:
     assert [units for units, _ in forecast.list_steps(8)] == [1] * len(forecast.list_chances())
 
 
-def test_the_pace_is_that_of_the_days_before_until_today_tells_another() -> None:
-    def total(today: SeenDemand) -> float:
-        found = expect(DAYS, today, prior=PRIOR, hours=10)
-        return sum(one.mean for one in found.values())
+def test_the_pace_is_that_of_the_days_before_until_the_last_hours_tell_another() -> None:
+    def total(recent: SeenDemand, before: SeenDemand = DAYS) -> float:
+        found = expect(before, recent, prior=PRIOR, hours=10)
+        return sum(forecast.mean for forecast in found.values())
 
+    # Requests of two units: 2 / 0.25² = 32 hours weigh as much as what is known of the days.
     assert total(asked(0)) == pytest.approx(10)
-    assert total(asked(12, (O_POS, ROUTINE, 36))) == pytest.approx(20)
-    assert total(asked(12)) == pytest.approx(5)
+    assert total(asked(32, *[(O_POS, ROUTINE, 2)] * 48)) == pytest.approx(10 * (32 + 96) / 64)
+    assert total(asked(32)) == pytest.approx(5)
+    # A busier station learns it sooner, and one that was asked for nothing goes by the last hours.
+    busy = asked(168, *[(O_POS, ROUTINE, 2)] * 840)
+    assert total(asked(3.2), busy) == pytest.approx(50)
+    nothing = SeenDemand(hours=0.0)
+    assert total(asked(12, (O_POS, ROUTINE, 6)), nothing) == pytest.approx(5)
 
 
 def test_the_mix_is_drawn_from_the_prior_to_what_was_seen() -> None:
     def share(before: SeenDemand) -> float:
         found = expect(before, asked(0), prior=PRIOR, hours=10)
-        of_group = sum(one.mean for kind, one in found.items() if kind.group is A_POS)
-        return of_group / sum(one.mean for one in found.values())
+        of_group = sum(forecast.mean for kind, forecast in found.items() if kind.group is A_POS)
+        return of_group / sum(forecast.mean for forecast in found.values())
 
     assert share(asked(24, (O_POS, ROUTINE, 1))) == pytest.approx(0.4 * 60 / 61)
     assert share(asked(24, *[(A_POS, ROUTINE, 2)] * 30)) == pytest.approx(0.7)

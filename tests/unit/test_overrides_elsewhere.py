@@ -6,17 +6,27 @@ Journeys and issues are judged by whoever handles the unit; services read the re
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from models.components import Component
+from models.doses import OrderMeasure
+from models.facilities import StationPolicy
 from models.figures import StockDay
 from models.groups import BloodGroup
+from models.requests import Priority
 from models.rules.rulebook import PACKAGED, Rulebook
 from models.shortages import ShortageLevel
+from streams.matching.demand_outlook import (
+    AskedOften,
+    StationDemand,
+    find_windows,
+    look_ahead,
+)
 from streams.matching.safe_stock_rate import is_counted, is_safe
 from tests.support.rules import Effect
+from tests.support.world import NOW
 from tests.unit.test_overrides_effect import EFFECTS
 
 
@@ -38,7 +48,47 @@ def find_specification(component: Component) -> Callable[[Rulebook], object]:
     return lambda rules: rules.components.component[component]
 
 
+def watch(days: float) -> Callable[[Rulebook], object]:
+    """What is expected of a station that was asked for the same all the time."""
+
+    def expect(rules: Rulebook) -> object:
+        row = AskedOften(
+            component=Component.RED_CELLS,
+            group=BloodGroup.A_POS,
+            priority=Priority.URGENT,
+            measure=OrderMeasure.UNIT,
+            quantity=2,
+            requests=20,
+            is_recent=True,
+        )
+        demand = StationDemand(began_at=NOW - timedelta(days=days), asked=(row,))
+        return look_ahead(demand, policy=StationPolicy(), now=NOW, rules=rules)
+
+    return expect
+
+
+def look(name: str, value: object) -> Effect:
+    return Effect("supply.lookahead", name, value, watch(2))
+
+
 ACCESSORS: list[Effect] = [
+    look("filled_at_h", 9.0),
+    look("recent_h", 6.0),
+    look("least_watched_h", 49.0),
+    look("prior_units", 90),
+    look("day_cv", 0.5),
+    look("life_threatening_share", 0.3),
+    look("urgent_share", 0.3),
+    look("unknown_share", 0.1),
+    look("o_share", 0.4),
+    look("a_share", 0.3),
+    look("b_share", 0.3),
+    look("rhd_negative_share", 0.1),
+    Effect("supply.lookahead", "learned_d", 3, lambda rules: find_windows(NOW, rules)),
+    *(
+        Effect("supply.lookahead", name, 20, lambda rules: rules.policies.lookahead.weights)
+        for name in ("life_threatening", "urgent")
+    ),
     Effect("testing.nat", "unnamed_counts", False, lambda rules: rules.testing.nat.unnamed_counts),  # noqa: FBT003
     Effect(
         "issue.electronic",

@@ -41,7 +41,7 @@ router = APIRouter(tags=["requests"])
 MAY_ASK = frozenset({KeyScope.HOSPITAL, KeyScope.DISPATCHER})
 Asker = Annotated[Principal, Depends(allow(*MAY_ASK))]
 
-_STATUS_AFTER = {"partly_reserved": "open", "waiting": "open"}
+_STATUS_AFTER = {"partly_reserved": "open", "waiting": "open", "deferred": "open"}
 """Maps the outcome of a decision to the status of its request, where the words differ."""
 
 _HEADERS = [

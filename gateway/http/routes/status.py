@@ -147,7 +147,9 @@ async def get_request(request_id: Identifier, gateway: GatewayDep, principal: Pa
     return to_response(
         {
             **{name: value for name, value in row.items() if name != "body"},
-            "waiting_for": join_texts(sought) if sought else explain_waiting(row["waiting_for"]),
+            "waiting_for": join_texts(sought)
+            if sought and row["waiting_for"] != "expected_need"
+            else explain_waiting(row["waiting_for"]),
             "sought": sought,
             "request": row["body"],
             "lines": detail.lines,

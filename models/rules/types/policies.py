@@ -6,10 +6,13 @@ Pure. The rules stand in `rules/data/policies.toml`; this module gives them type
 from __future__ import annotations
 
 from math import ceil
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.components import Component
+from models.groups import Abo, BloodGroup, RhD
+from models.requests import Priority
 from models.rules.citations import CitedRule, RuleSet, read_rules
 
 
@@ -92,6 +95,81 @@ class UsefulPartRule(CitedRule):
         return ceil(self.share * asked)
 
 
+class LookaheadRule(CitedRule):
+    """How the shelf is shared with demand that is expected until the next supply.
+
+    Attributes:
+        life_threatening, urgent: What a unit is worth to a patient of that priority, where a
+            routine one is worth 1.
+        filled_at_h: Hour of each day, in Beijing, at which the shelf is filled again.
+        learned_d: Days whose requests are learned from.
+        recent_h: The hours before now whose pace tells today's from the days before.
+        least_watched_h: Hours since the first request before which nothing is kept.
+        prior_units: Units of demand after which what was seen counts as much as the shares here.
+        day_cv: Coefficient of variation of a day's volume.
+        life_threatening_share, urgent_share: Of the demand, until it is learned; the rest is
+            routine.
+        unknown_share: Of the demand, for patients whose group is not known, until it is learned.
+        o_share, a_share, b_share: Of the patients; the rest is AB.
+        rhd_negative_share: Of the patients of each group.
+    """
+
+    life_threatening: int = Field(ge=1)
+    urgent: int = Field(ge=1)
+    filled_at_h: float = Field(ge=0, lt=24)
+    learned_d: int = Field(ge=1)
+    recent_h: float = Field(gt=0)
+    least_watched_h: float = Field(gt=0)
+    prior_units: int = Field(ge=1)
+    day_cv: float = Field(gt=0)
+    life_threatening_share: float = Field(gt=0, lt=1)
+    urgent_share: float = Field(gt=0, lt=1)
+    unknown_share: float = Field(ge=0, lt=1)
+    o_share: float = Field(gt=0, lt=1)
+    a_share: float = Field(gt=0, lt=1)
+    b_share: float = Field(gt=0, lt=1)
+    rhd_negative_share: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _check_shares_and_weights(self) -> Self:
+        if self.o_share + self.a_share + self.b_share >= 1:
+            raise ValueError("the shares of O, A and B leave nothing for AB")
+        if self.life_threatening_share + self.urgent_share >= 1:
+            raise ValueError("the shares of the graver priorities leave nothing for routine")
+        return self
+
+    @property
+    def weights(self) -> dict[Priority, int]:
+        """What a unit is worth, by priority."""
+        return {
+            Priority.LIFE_THREATENING: self.life_threatening,
+            Priority.URGENT: self.urgent,
+            Priority.ROUTINE: 1,
+        }
+
+    @property
+    def priority_shares(self) -> dict[Priority, float]:
+        """Shares of the demand by priority. They sum to 1."""
+        grave = self.life_threatening_share + self.urgent_share
+        return {
+            Priority.LIFE_THREATENING: self.life_threatening_share,
+            Priority.URGENT: self.urgent_share,
+            Priority.ROUTINE: 1 - grave,
+        }
+
+    @property
+    def group_shares(self) -> dict[BloodGroup | None, float]:
+        """Shares of the demand by group; None is the unknown one. They sum to 1."""
+        of_abo = {Abo.O: self.o_share, Abo.A: self.a_share, Abo.B: self.b_share}
+        of_abo[Abo.AB] = 1 - sum(of_abo.values())
+        of_rhd = {RhD.NEGATIVE: self.rhd_negative_share, RhD.POSITIVE: 1 - self.rhd_negative_share}
+        known = 1 - self.unknown_share
+        shares: dict[BloodGroup | None, float] = {
+            group: known * of_abo[group.abo] * of_rhd[group.rhd] for group in BloodGroup
+        }
+        return {**shares, None: self.unknown_share}
+
+
 class PolicyRules(RuleSet):
     """All rules of `policies.toml`."""
 
@@ -104,6 +182,7 @@ class PolicyRules(RuleSet):
     journey: JourneyRule
     emergency_reserve: EmergencyReserveRule
     useful_part: UsefulPartRule
+    lookahead: LookaheadRule
 
 
 POLICY_DEFAULTS = PolicyRules.model_validate(read_rules("policies"))

@@ -13,11 +13,12 @@ covered more of it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from models.clearance import Cleared, Refused, UnitFacts
 from models.requests import Priority
+from streams.matching.allocation.line_shares import LineShare, name_line
 from streams.matching.allocation.line_state import LineChoice
 from streams.matching.allocation.protected_groups import Waiting
 from streams.matching.available_units import FREE_TIERS, Shelf
@@ -34,11 +35,28 @@ class BatchChoice:
         cases: Open requests in the order of their priority.
         shelf: Usable stock.
         now: Aware UTC instant that the decisions are made for.
+        shares: By `name_line`, what a line may have while it can wait.
     """
 
-    def __init__(self, cases: Sequence[Case], *, shelf: Shelf, now: datetime) -> None:
+    def __init__(
+        self,
+        cases: Sequence[Case],
+        *,
+        shelf: Shelf,
+        now: datetime,
+        shares: Mapping[str, LineShare],
+    ) -> None:
         self.lines = [
-            [LineChoice(case, line, now=now, shelf=shelf) for line in case.request.lines]
+            [
+                LineChoice(
+                    case,
+                    line,
+                    now=now,
+                    shelf=shelf,
+                    share=shares.get(name_line(case.request.request_id, line.line_no)),
+                )
+                for line in case.request.lines
+            ]
             for case in cases
         ]
         self._shelf = shelf

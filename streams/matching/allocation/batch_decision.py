@@ -8,7 +8,7 @@ request id. This module only ranks:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,11 +22,13 @@ from models.requests import Priority, RequestLine
 from streams.matching.allocation.batch_choice import BatchChoice
 from streams.matching.allocation.frozen_red_cells import explain_matches
 from streams.matching.allocation.line_explanation import describe_line
+from streams.matching.allocation.line_shares import LineShare
 from streams.matching.allocation.patient_follow_ups import (
     explain_follow_ups,
     explain_rare_need,
     explain_unstated,
 )
+from streams.matching.allocation.protected_groups import list_given_from
 from streams.matching.allocation.remedies import explain_spared
 from streams.matching.allocation.unit_stages import ENDS, Stage, find_stage
 from streams.matching.allocation.unproven_facts import explain_unproven
@@ -50,6 +52,7 @@ def decide_batch(
     now: datetime,
     hold_s: int,
     tells: Sequence[bool] | None = None,
+    shares: Mapping[str, LineShare] | None = None,
 ) -> tuple[Matched, ...]:
     """Decide every case of a batch on one shelf.
 
@@ -59,6 +62,7 @@ def decide_batch(
         now: Aware UTC instant the decisions are made for.
         hold_s: Seconds that a reservation stands past the time it is needed.
         tells: Of which cases it is explained why they get no more; None for all.
+        shares: By `name_line`, what a line may have while it can wait; others are not bound.
 
     Returns:
         One decision per case, in the order of `cases`.
@@ -76,7 +80,9 @@ def decide_batch(
             cases[at].request.request_id,
         ),
     )
-    batch = BatchChoice([cases[at] for at in urgent_first], shelf=shelf, now=now)
+    batch = BatchChoice(
+        [cases[at] for at in urgent_first], shelf=shelf, now=now, shares=shares or {}
+    )
     batch.choose()
     decided: dict[int, Matched] = {}
     for at, choices in zip(urgent_first, batch.lines, strict=True):
@@ -116,7 +122,10 @@ def _conclude(
     arrival_at = now + timedelta(seconds=case.journey.eta_s)
     refused = sum(line.refused for line in lines)
     stage = find_stage(held=held, issued=case.issued, received=case.received)
-    outcome, waiting_for = _find_outcome(stage=stage, uncovered=uncovered, refused=refused)
+    is_deferred = uncovered == sum(line.deferred for line in lines)
+    outcome, waiting_for = _find_outcome(
+        stage=stage, uncovered=uncovered, refused=refused, is_deferred=is_deferred
+    )
     reasons = list(case.news)
     if disputed := request.patient.disputed_groups:
         reasons.append(Reason(code="patient_groups_differ", params={"groups": " ".join(disputed)}))
@@ -152,6 +161,7 @@ def _conclude(
         eta_estimated=case.journey.estimated and held > 0,
         waiting_for=waiting_for,
         hold_until=hold_ends if held else None,
+        deferred_until=min(list_given_from(lines), default=None),
         decided_at=now,
         rules_version=case.rules.version,
     )
@@ -181,10 +191,14 @@ def _explain_release(case: Case, lines: tuple[LineDecision, ...]) -> Iterator[Re
     )
 
 
-def _find_outcome(*, stage: Stage, uncovered: int, refused: int) -> tuple[Outcome, str]:
+def _find_outcome(
+    *, stage: Stage, uncovered: int, refused: int, is_deferred: bool
+) -> tuple[Outcome, str]:
     if uncovered:
-        is_part = stage is not Stage.NONE
-        return Outcome.PARTLY_RESERVED if is_part else Outcome.WAITING, "donors_and_neighbours"
+        waiting_for = "expected_need" if is_deferred else "donors_and_neighbours"
+        if stage is not Stage.NONE:
+            return Outcome.PARTLY_RESERVED, waiting_for
+        return Outcome.DEFERRED if is_deferred else Outcome.WAITING, waiting_for
     if stage is Stage.NONE:
         return Outcome.REFUSED, ""
     return ENDS[not refused, stage]

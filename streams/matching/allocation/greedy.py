@@ -15,8 +15,8 @@ class GreedyAllocator:
         shares: dict[tuple[str, str], int] = {}
         for demand in sorted(problem.demands, key=lambda demand: (-demand.worth, demand.key)):
             missing = demand.amount
-            for supply, cost in sorted(demand.costs.items(), key=lambda one: (one[1], one[0])):
-                given = min(missing, left[supply])
+            for cost, supply in sorted((cost, key) for key, cost in demand.costs.items()):
+                given = min(missing, left[supply], demand.find_limit(supply))
                 if given and cost < demand.worth:
                     shares[demand.key, supply] = given
                     left[supply] -= given

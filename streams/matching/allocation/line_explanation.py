@@ -19,6 +19,7 @@ from models.errors import InvariantViolation
 from models.recipients import find_recipient
 from models.safety import find_release
 from models.use_times import find_last_departure
+from streams.matching.allocation.line_shares import KEPT_FOR_EXPECTED
 from streams.matching.allocation.line_state import LineChoice
 from streams.matching.allocation.protected_groups import is_kept_group
 from streams.matching.allocation.remedies import explain_openings
@@ -65,6 +66,7 @@ def describe_line(
         covered_hundredths=choice.covered,
         reserved=tuple(_reserve(cleared, case=case) for cleared in choice.chosen),
         uncovered=round_up(choice.lacks),
+        deferred=round_up(_measure_deferred(choice, shelf)),
         refused=round_up(choice.wanted) if choice.standing else 0,
         issue=_explain_issue(choice),
     )
@@ -78,6 +80,22 @@ def describe_line(
             *explain_openings(case, purpose, route=choice.route, shelf=shelf, now=now),
         )
     )
+
+
+def _measure_deferred(choice: LineChoice, shelf: Shelf) -> int:
+    """Return what the line lacks and is kept for expected need, in hundredths of its measure."""
+    if not choice.lacks or not choice.is_shared:
+        return 0
+    purpose = choice.purpose(capped=0)
+    kept = 0
+    for unit in choice.list_choices(shelf):
+        reason = choice.find_kept(unit, waiting=choice.waiting, free_on=shelf)
+        is_kept = reason is not None and reason.code in KEPT_FOR_EXPECTED
+        if is_kept and isinstance(choice.judge(unit, purpose=purpose), Cleared):
+            kept += choice.content_of(unit)
+        if kept >= choice.lacks:
+            break
+    return min(kept, choice.lacks)
 
 
 def _explain_issue(choice: LineChoice) -> tuple[Reason, ...]:

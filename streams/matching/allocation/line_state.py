@@ -16,7 +16,13 @@ from models.groups import BloodGroup
 from models.needs import count_unmet, find_demands, list_components
 from models.requests import Priority, RequestLine
 from models.safety import clear, find_release, list_standing_obstacles
-from streams.matching.allocation.protected_groups import Waiting, find_kept, is_kept_group
+from streams.matching.allocation.line_shares import LineShare
+from streams.matching.allocation.protected_groups import (
+    Waiting,
+    find_kept,
+    is_kept_from_nobody,
+    is_kept_group,
+)
 from streams.matching.allocation.useful_parts import find_least_useful, is_useful_part
 from streams.matching.available_units import FREE_TIERS, Cell, Shelf, Tier
 from streams.matching.choice_order import kind_of
@@ -32,11 +38,21 @@ class LineChoice:
         line: One of its lines.
         now: Aware UTC instant that the decision is made for.
         shelf: Usable stock, before anybody has chosen.
+        share: What it may have while it can wait; None where nothing is kept from it.
     """
 
-    def __init__(self, case: Case, line: RequestLine, *, now: datetime, shelf: Shelf) -> None:
+    def __init__(
+        self,
+        case: Case,
+        line: RequestLine,
+        *,
+        now: datetime,
+        shelf: Shelf,
+        share: LineShare | None = None,
+    ) -> None:
         self.case = case
         self.line = line
+        self._share = share
         self.wanted = case.find_lack(line)
         self.part_dropped = 0
         self._content = 0
@@ -150,6 +166,21 @@ class LineChoice:
         """Return why a unit is kept from this patient; a free unit may be one of the last."""
         if waiting.is_in_danger:
             return None
+        return self._find_protected(unit, waiting, free_on) or self._find_shared(unit)
+
+    def _find_shared(self, unit: UnitFacts) -> Reason | None:
+        """Return that a unit is beyond the share of the shelf that the line may have now."""
+        rules = self.case.rules
+        if self._share is None or unit.may_have_left:
+            return None
+        if is_kept_from_nobody(unit, now=self._now, rules=rules):
+            return None
+        chosen = (cleared.unit for cleared in self.chosen)
+        return self._share.find_kept(unit, chosen=chosen, rules=rules)
+
+    def _find_protected(
+        self, unit: UnitFacts, waiting: Waiting, free_on: Shelf | None
+    ) -> Reason | None:
         return find_kept(
             unit,
             is_kept_group=self._is_kept_group(unit, waiting),
@@ -167,6 +198,16 @@ class LineChoice:
                 unit.group, self.line.component, patient, waiting.priority, self.candidates
             )
         return self._kept_groups[key]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the line may have its share of the shelf alone."""
+        return self._share is not None
+
+    @property
+    def is_particular(self) -> bool:
+        """Whether anything is demanded beside the group, so that not every bag serves."""
+        return self.case.demands_more(self.line)
 
     @cached_property
     def groups(self) -> frozenset[BloodGroup]:
@@ -197,7 +238,7 @@ class LineChoice:
     def list_choices(self, shelf: Shelf, tiers: Sequence[Tier] = FREE_TIERS) -> Iterator[UnitFacts]:
         """Yield the units of the groups that may be given, in the order of choice."""
         for tier in tiers:
-            for cells in self._cells:
+            for cells in self._places:
                 lying = chain.from_iterable(shelf.list_units(cell, (tier,)) for cell in cells)
                 yield from self._put_first_what_is_preferred(lying)
 
@@ -211,8 +252,13 @@ class LineChoice:
         purpose = self.purpose(capped=0)
         return find_demands(purpose, self.line.component, self.case.rules).preferred
 
+    @property
+    def cells(self) -> Iterator[Cell]:
+        """Yield the places of the groups that may be given, best first."""
+        return chain.from_iterable(self._places)
+
     @cached_property
-    def _cells(self) -> tuple[tuple[Cell, ...], ...]:
+    def _places(self) -> tuple[tuple[Cell, ...], ...]:
         """The places of each group that may be given, of every component that serves the line."""
         station_id = self.case.request.station_id
         components = list_components(self.purpose(capped=0), self.case.rules)

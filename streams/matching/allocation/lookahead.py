@@ -2,31 +2,26 @@
 
 Everything is one problem: the requests that are open, each with what its priority is worth, and the
 expected demand, each further unit of it worth its weight times the chance that it is asked for. A
-patient in danger of life stands above every forecast. What a request that can wait does not get now
-is held for somebody who is likely to need it more; it is looked at again with every decision, and
-nothing is lost by it as long as its time has not come.
+firm request, such as that of a patient in danger of life, stands above every forecast. What a
+request that can wait does not get now is held for somebody who is likely to need it more; it is
+looked at again with every decision.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from models.requests import Priority
 from streams.matching.allocation.problem import Problem, Supply, Wanted
-from streams.matching.expected_demand import DemandKind, Expected
-
-WEIGHTS: Mapping[Priority, int] = {
-    Priority.LIFE_THREATENING: 100,
-    Priority.URGENT: 10,
-    Priority.ROUTINE: 1,
-}
-"""What a unit is worth beside a routine one."""
+from streams.matching.expected_demand import Expected
 
 SCALE = 1_000
 """A unit of a routine request, in the integers of the solver."""
 
-ABOVE_EVERY_FORECAST = 100 * SCALE * max(WEIGHTS.values())
+FIRM = 1_000
+"""Times a request that is kept from nothing outweighs what any forecast of its priority can."""
+
 MOST_STEPS = 8
 """Steps into which the expected units of a kind are put together."""
 
@@ -36,22 +31,42 @@ class OpenDemand:
     """A request that is open, as far as sharing needs it.
 
     Attributes:
-        amount: Units that it lacks.
+        amount: What it lacks.
         costs: What one unit of each supply costs it, below `SCALE`; only supplies that may serve.
+        is_firm: No forecast keeps anything from it.
+        limits: As of `Wanted`.
     """
 
     key: str
     priority: Priority
     amount: int
     costs: Mapping[str, int]
+    is_firm: bool
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedDemand:
+    """Demand that is expected of one kind.
+
+    Attributes:
+        key: Unique among the kinds.
+        costs: As of `OpenDemand`.
+    """
+
+    key: str
+    priority: Priority
+    expected: Expected
+    costs: Mapping[str, int]
 
 
 def build_problem(
-    asks: Sequence[OpenDemand],
+    asks: Iterable[OpenDemand],
     supplies: Sequence[Supply],
-    expected: Mapping[DemandKind, Expected],
+    expected: Iterable[ExpectedDemand],
     *,
-    costs: Mapping[DemandKind, Mapping[str, int]],
+    weights: Mapping[Priority, int],
+    whole: int = 1,
 ) -> Problem:
     """Build the problem of one moment.
 
@@ -59,29 +74,43 @@ def build_problem(
         asks: The open requests.
         supplies: What is free.
         expected: The demand until the next supply.
-        costs: By kind, what one unit of each supply costs a patient of that kind.
+        weights: What a unit is worth, by priority.
+        whole: One unit, in what amounts are counted in.
     """
     there = {supply.key for supply in supplies}
     demands = []
-    for demand in (*_list_open(asks), *_list_expected(expected, costs)):
+    for demand in (*_list_open(asks, weights), *_list_expected(expected, weights, whole)):
         reachable = {key: cost for key, cost in demand.costs.items() if key in there}
         if reachable:
             demands.append(replace(demand, costs=reachable))
     return Problem(supplies=tuple(supplies), demands=tuple(demands))
 
 
-def _list_open(asks: Iterable[OpenDemand]) -> Iterator[Wanted]:
+def name_open(key: str) -> str:
+    """Return the key of an open request in a problem."""
+    return f"open {key}"
+
+
+def _list_open(asks: Iterable[OpenDemand], weights: Mapping[Priority, int]) -> Iterator[Wanted]:
     for ask in asks:
-        is_dying = ask.priority is Priority.LIFE_THREATENING
-        worth = ABOVE_EVERY_FORECAST if is_dying else WEIGHTS[ask.priority] * SCALE
-        yield Wanted(key=f"open {ask.key}", amount=ask.amount, worth=worth, costs=ask.costs)
+        yield Wanted(
+            key=name_open(ask.key),
+            amount=ask.amount,
+            worth=weights[ask.priority] * SCALE * (FIRM if ask.is_firm else 1),
+            costs=ask.costs,
+            limits=ask.limits,
+        )
 
 
 def _list_expected(
-    expected: Mapping[DemandKind, Expected], costs: Mapping[DemandKind, Mapping[str, int]]
+    demands: Iterable[ExpectedDemand], weights: Mapping[Priority, int], whole: int
 ) -> Iterator[Wanted]:
-    for kind, forecast in expected.items():
-        name = f"expected {kind.group.value if kind.group else '?'} {kind.priority.value}"
-        for at, (units, chance) in enumerate(forecast.list_steps(MOST_STEPS)):
-            worth = round(WEIGHTS[kind.priority] * SCALE * chance)
-            yield Wanted(key=f"{name} {at}", amount=units, worth=worth, costs=costs[kind])
+    for demand in demands:
+        for at, (units, chance) in enumerate(demand.expected.list_steps(MOST_STEPS)):
+            worth = round(weights[demand.priority] * SCALE * chance)
+            yield Wanted(
+                key=f"expected {demand.key} {at}",
+                amount=units * whole,
+                worth=worth,
+                costs=demand.costs,
+            )

@@ -64,7 +64,7 @@ class FlowNetwork:
         self._sink = len(nodes) + len(demands)
         self.pairs = [(demand.key, key) for demand in demands for key in sorted(demand.costs)]
         of_pairs = [
-            (nodes[key], len(nodes) + at, demand.amount, demand.costs[key])
+            (nodes[key], len(nodes) + at, demand.find_limit(key), demand.costs[key])
             for at, demand in enumerate(demands)
             for key in sorted(demand.costs)
         ]

@@ -7,7 +7,7 @@ and whether each may go is decided afterwards, by `batch_choice` and the safety 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from models.errors import InvariantViolation
@@ -36,12 +36,18 @@ class Wanted:
         worth: Of one unit of it, 0 or more; the sum of what is covered is made as large as can be.
         costs: By key of each supply that may serve it: what one unit of it costs, 0 or more. It is
             paid from the worth, so what costs more than it is worth is not given.
+        limits: The most it may have of a supply, where that is less than it wants: not every bag
+            of a place serves everybody.
     """
 
     key: str
     amount: int
     worth: int
     costs: Mapping[str, int]
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    def find_limit(self, supply: str) -> int:
+        return min(self.amount, self.limits.get(supply, self.amount))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

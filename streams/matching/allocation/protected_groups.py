@@ -6,20 +6,24 @@ from nothing; a unit that expires soon is kept from nobody.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.clearance import ForPatient, UnitFacts
 from models.compatibility import Candidate, list_candidates
 from models.components import Component
-from models.decisions import Decision, Reason
+from models.decisions import LineDecision, Reason
 from models.doses import WHOLE, content_of
 from models.groups import Abo, BloodGroup, RhD
 from models.patients import Patient
 from models.recipients import find_recipient
 from models.requests import Priority
 from models.rules.rulebook import Rulebook
+from streams.matching.decision_inputs import Case
+
+_SOON = timedelta(days=1)
+"""Within which what has no red cells expires soon: nothing is expected of a later day."""
 
 KEPT_O = "kept_for_emergencies"
 
@@ -68,6 +72,29 @@ class Waiting:
         ahead = timedelta(hours=rules.policies.emergency_reserve.given_ahead_h)
         given_from = now + (self.needed_by - self.arrival_at) - ahead
         return given_from if given_from > now else None
+
+
+def find_given_from(case: Case, *, now: datetime) -> datetime | None:
+    """Return from when no forecast keeps anything from a request; None if that is already so.
+
+    Of a routine order it is not before now, however late it is: it may be left unserved.
+    """
+    request = case.request
+    if request.priority is Priority.LIFE_THREATENING:
+        return None
+    ahead = timedelta(hours=case.rules.policies.emergency_reserve.given_ahead_h)
+    given_from = request.needed_by - timedelta(seconds=case.journey.eta_s) - ahead
+    if request.priority is Priority.ROUTINE:
+        return max(given_from, now)
+    return given_from if given_from > now else None
+
+
+def is_kept_from_nobody(unit: UnitFacts, *, now: datetime, rules: Rulebook) -> bool:
+    """Return whether a unit expires so soon that it is kept for nobody."""
+    soon = timedelta(days=rules.compatibility.kept_for_negative.expiring_within_d)
+    if not unit.component.spec.carries_red_cells:
+        soon = _SOON
+    return unit.expires_at <= now + soon
 
 
 def is_kept_group(
@@ -121,8 +148,7 @@ def find_kept(
     """
     if waiting.is_in_danger or not unit.component.spec.carries_red_cells:
         return None
-    soon = timedelta(days=rules.compatibility.kept_for_negative.expiring_within_d)
-    if unit.expires_at <= now + soon:
+    if is_kept_from_nobody(unit, now=now, rules=rules):
         return None
     if is_kept_group:
         kept = rules.compatibility.cite(rules.compatibility.kept_for_negative)
@@ -177,9 +203,9 @@ def is_kept_from(
     return kept is not None
 
 
-def list_releases(decision: Decision) -> Iterator[datetime]:
-    """Yield the instants from which units that were kept from a request are given to it."""
-    for line in decision.lines:
+def list_given_from(lines: Iterable[LineDecision]) -> Iterator[datetime]:
+    """Yield the instants from which units that were kept from lines are given to them."""
+    for line in lines:
         for reason in line.refusals:
-            if reason.code == KEPT_O:
+            if "given_from" in reason.params:
                 yield datetime.fromisoformat(str(reason.params["given_from"]))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from models.decisions import Outcome
+from models.requests import RequestStatus
 
 
 class Stage(StrEnum):
@@ -32,6 +33,20 @@ ENDS: Mapping[tuple[bool, Stage], tuple[Outcome, str]] = {
 }
 """Whether everything asked for is covered, and the stage, mapped to the outcome and what is waited
 for. In none of these cases are more units looked for."""
+
+
+STATUS_OF = {
+    Outcome.RESERVED: RequestStatus.RESERVED,
+    Outcome.PARTLY_REFUSED: RequestStatus.PARTLY_REFUSED,
+    Outcome.PARTLY_RESERVED: RequestStatus.OPEN,
+    Outcome.WAITING: RequestStatus.OPEN,
+    Outcome.DEFERRED: RequestStatus.OPEN,
+    Outcome.REFUSED: RequestStatus.REFUSED,
+    Outcome.EXPIRED: RequestStatus.EXPIRED,
+    Outcome.PARTLY_FULFILLED: RequestStatus.PARTLY_FULFILLED,
+    Outcome.FULFILLED: RequestStatus.FULFILLED,
+}
+"""Outcome of a decision, mapped to the status of the request from then on."""
 
 
 def find_stage(*, held: int, issued: int, received: int) -> Stage:

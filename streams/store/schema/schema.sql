@@ -769,6 +769,8 @@ CREATE INDEX reconciliations_station_ix ON public.reconciliations USING btree (s
 
 CREATE INDEX request_lines_uncovered_ix ON public.request_lines USING btree (request_id) WHERE (uncovered > 0);
 
+CREATE INDEX requests_asked_ix ON public.requests USING btree (station_id, opened_at);
+
 CREATE INDEX requests_hospital_ix ON public.requests USING btree (hospital_id, opened_at DESC);
 
 CREATE INDEX requests_open_ix ON public.requests USING btree (station_id, needed_by) WHERE (status = 'open'::text);

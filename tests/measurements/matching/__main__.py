@@ -17,10 +17,10 @@ from statistics import fmean, median
 from bench.results import MeasuredCheck, inform, print_checks, within, write_result
 from models.groups import BloodGroup
 from models.requests import Priority
-from streams.matching.allocation.lookahead import WEIGHTS
+from tests.measurements.matching.builds import LookingAhead, serve_as_todays_build
 from tests.measurements.matching.policies import (
+    WEIGHTS,
     Day,
-    Lookahead,
     Serve,
     serve_as_clairvoyant,
     serve_exact_group_first,
@@ -29,7 +29,6 @@ from tests.measurements.matching.policies import (
     serve_with_protection_levels,
 )
 from tests.measurements.matching.speed import make_batch, time_flow
-from tests.measurements.matching.todays_build import serve_as_todays_build
 from tests.measurements.matching.traces import MIXES, Trace, make_trace, with_surge
 
 GOALS = {0.6: 0.95, 0.8: 0.97, 1.0: 0.985}
@@ -39,7 +38,7 @@ SOLVED_IN_S = 0.25
 SPEED_ROUNDS = 3
 OPTIMUM, OURS, EXACT = "optimum", "ours", "exact_group_first"
 POLICIES: Mapping[str, Serve] = {
-    OURS: Lookahead(),
+    OURS: LookingAhead(),
     "todays_build": serve_as_todays_build,
     "most_stock_first": serve_most_stock_first,
     EXACT: serve_exact_group_first,
@@ -48,9 +47,9 @@ POLICIES: Mapping[str, Serve] = {
     OPTIMUM: serve_as_clairvoyant,
 }
 HARDER: Mapping[str, Serve] = {
-    OURS: Lookahead(),
-    "prior_halved": Lookahead(wrong_by=0.5),
-    "prior_doubled": Lookahead(wrong_by=2.0),
+    OURS: LookingAhead(),
+    "prior_halved": LookingAhead(wrong_by=0.5),
+    "prior_doubled": LookingAhead(wrong_by=2.0),
     EXACT: serve_exact_group_first,
     OPTIMUM: serve_as_clairvoyant,
 }

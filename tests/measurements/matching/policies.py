@@ -6,7 +6,7 @@ The clairvoyant knows the whole day; what it covers is the most that anyone coul
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -17,23 +17,17 @@ from models.groups import BloodGroup
 from models.patients import Patient, Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED
-from streams.matching.allocation.lookahead import SCALE, WEIGHTS, OpenDemand, build_problem
+from streams.matching.allocation.lookahead import SCALE, OpenDemand, build_problem, name_open
 from streams.matching.allocation.min_cost_flow import FlowAllocator
 from streams.matching.allocation.problem import Problem, Supply, Wanted
-from streams.matching.expected_demand import DemandKind, Expected, Prior, SeenDemand, expect
-from tests.measurements.matching.traces import DAY_H, Asking, Trace
+from streams.matching.expected_demand import DemandKind
+from tests.measurements.matching.traces import Asking, Trace
 
 POLICY = StationPolicy()
 PROTECTED = {Priority.LIFE_THREATENING: 0.0, Priority.URGENT: 0.15, Priority.ROUTINE: 0.4}
 """Of what a group had in the morning: the share that is kept from this priority."""
 
-PRIORITIES_PRIOR = {
-    Priority.LIFE_THREATENING: 0.2,
-    Priority.URGENT: 0.4,
-    Priority.ROUTINE: 0.4,
-}
-UNKNOWN_PRIOR = 0.02
-"""Share of the demand for patients whose group is not known, until it is learned."""
+WEIGHTS = PACKAGED.policies.lookahead.weights
 
 FLOW = FlowAllocator()
 
@@ -54,13 +48,6 @@ def list_groups(kind: DemandKind) -> tuple[BloodGroup, ...]:
 @cache
 def find_costs(kind: DemandKind) -> Mapping[str, int]:
     return {group.value: rank for rank, group in enumerate(list_groups(kind))}
-
-
-COSTS = {
-    kind: find_costs(kind)
-    for group in (None, *BloodGroup)
-    for kind in (DemandKind(group, priority) for priority in Priority)
-}
 
 
 def kind_of(asking: Asking) -> DemandKind:
@@ -150,51 +137,16 @@ def serve_with_protection_levels(trace: Trace) -> Day:
 
 
 def serve_reoptimising(trace: Trace) -> Day:
-    """Everything open is shared at once, and nothing is expected."""
-    return _serve_by_flow(trace, lambda _: {})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lookahead:
-    """Ours: the open requests and the expected demand are shared at once.
-
-    What is expected is learned: from the days before, from today so far, and from the groups on the
-    shelf, which were drawn from the people who need them.
-
-    Attributes:
-        wrong_by: The days before are taken to have asked for so many times what they did.
-    """
-
-    wrong_by: float = 1.0
-
-    def __call__(self, trace: Trace) -> Day:
-        prior = build_prior(trace)
-        asked = [one for day in trace.history for one in day]
-        watched_h = DAY_H * len(trace.history) / self.wrong_by
-        before = count_asked(asked, hours=watched_h)
-
-        def forecast(at_h: float) -> Mapping[DemandKind, Expected]:
-            come = [one for one in trace.requests if one.at_h <= at_h]
-            today = count_asked(come, hours=at_h)
-            return expect(before, today, prior=prior, hours=DAY_H - at_h)
-
-        return _serve_by_flow(trace, forecast)
-
-
-def count_asked(requests: Iterable[Asking], *, hours: float) -> SeenDemand:
-    return SeenDemand(hours=0.0).plus(
-        ((kind_of(one), one.quantity) for one in requests), hours=hours
-    )
-
-
-def build_prior(trace: Trace) -> Prior:
-    """Take the mix of the shelf for that of the patients, and no group for impossible."""
-    units = sum(trace.stock.values())
-    shares: dict[BloodGroup | None, float] = {
-        group: (count + 0.5) / (units + 4) * (1 - UNKNOWN_PRIOR)
-        for group, count in trace.stock.items()
-    }
-    return Prior(groups={**shares, None: UNKNOWN_PRIOR}, priorities=PRIORITIES_PRIOR)
+    """Share everything open at each moment at which somebody can wait no longer; only they get."""
+    day = Day.begin(trace)
+    for at_h, due in day.list_moments():
+        if not day.lack(due):
+            continue
+        asks = [_build_ask(day, at) for at in {due, *day.list_waiting(at_h)}]
+        problem = build_problem(asks, day.list_supplies(), (), weights=WEIGHTS)
+        for group, units in FLOW.allocate(problem).of(name_open(str(due))).items():
+            day.give(due, BloodGroup(group), units, at_h=at_h)
+    return day
 
 
 def serve_as_clairvoyant(trace: Trace) -> Day:
@@ -216,21 +168,12 @@ def serve_as_clairvoyant(trace: Trace) -> Day:
     return day
 
 
-def _serve_by_flow(trace: Trace, forecast: Callable[[float], Mapping[DemandKind, Expected]]) -> Day:
-    """Share at each moment at which somebody can wait no longer; only they are given."""
-    day = Day.begin(trace)
-    for at_h, due in day.list_moments():
-        if not day.lack(due):
-            continue
-        asks = [_build_ask(day, at) for at in {due, *day.list_waiting(at_h)}]
-        problem = build_problem(asks, day.list_supplies(), forecast(at_h), costs=COSTS)
-        for group, units in FLOW.allocate(problem).of(f"open {due}").items():
-            day.give(due, BloodGroup(group), units, at_h=at_h)
-    return day
-
-
 def _build_ask(day: Day, at: int) -> OpenDemand:
     kind = kind_of(day.trace.requests[at])
     return OpenDemand(
-        key=str(at), priority=kind.priority, amount=day.lack(at), costs=find_costs(kind)
+        key=str(at),
+        priority=kind.priority,
+        amount=day.lack(at),
+        costs=find_costs(kind),
+        is_firm=False,
     )

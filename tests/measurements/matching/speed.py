@@ -5,11 +5,11 @@ from __future__ import annotations
 from random import Random
 from time import process_time
 
-from streams.matching.allocation.lookahead import SCALE, WEIGHTS
+from streams.matching.allocation.lookahead import SCALE
 from streams.matching.allocation.min_cost_flow import FlowNetwork
 from streams.matching.allocation.problem import Problem, Supply, Wanted
 from streams.matching.expected_demand import DemandKind
-from tests.measurements.matching.policies import list_groups
+from tests.measurements.matching.policies import WEIGHTS, list_groups
 from tests.measurements.matching.traces import MIXES, PRIORITIES, QUANTITIES
 
 REQUESTS, UNITS, STATIONS = 3_000, 100_000, 8

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from checker.checks.waiting_at_end import GIVEN_AHEAD, LEAST_OF_USE, SHARE_OF_USE
+from checker.checks.waiting_at_end import LEAST_OF_USE, SHARE_OF_USE
+from checker.expected_need import GIVEN_AHEAD, LEARNED, LEAST_WATCHED
 from tests.oracle.rules.saying import Table, fixed, free, says
 
 DISASTERS: Table = {
@@ -170,6 +171,42 @@ POLICIES: Table = {
         confirm=("cryoprecipitate", "share"),
         cryoprecipitate=free(LEAST_OF_USE["cryoprecipitate"], "unit", least=1, most=30),
         share=free(SHARE_OF_USE, "share", least=0.1, most=1),
+    ),
+    # Groups: Heliyon 2022. The weights are those of the measurement beside the optimum.
+    "supply.lookahead": says(
+        "local",
+        confirm=(
+            "life_threatening",
+            "urgent",
+            "filled_at_h",
+            "learned_d",
+            "recent_h",
+            "least_watched_h",
+            "prior_units",
+            "day_cv",
+            "life_threatening_share",
+            "urgent_share",
+            "unknown_share",
+            "o_share",
+            "a_share",
+            "b_share",
+            "rhd_negative_share",
+        ),
+        life_threatening=free(100, "weight", least=20, most=1000),
+        urgent=free(10, "weight", least=2, most=20),
+        filled_at_h=free(8.0, "clock hour", least=0, most=23),
+        learned_d=free(LEARNED // timedelta(days=1), "day", least=1, most=60),
+        recent_h=free(12.0, "h", least=1, most=24),
+        least_watched_h=free(LEAST_WATCHED / timedelta(hours=1), "h", least=1, most=87600),
+        prior_units=free(60, "unit", least=1, most=10000),
+        day_cv=free(0.25, "share", least=0.01, most=2),
+        life_threatening_share=free(0.2, "share", least=0.01, most=0.55),
+        urgent_share=free(0.4, "share", least=0.01, most=0.75),
+        unknown_share=free(0.02, "share", least=0, most=0.5),
+        o_share=free(0.342, "share", least=0.01, most=0.42),
+        a_share=free(0.2872, "share", least=0.01, most=0.37),
+        b_share=free(0.2817, "share", least=0.01, most=0.37),
+        rhd_negative_share=free(0.004, "share", least=0.0001, most=0.5),
     ),
 }
 

@@ -1,0 +1,187 @@
+"""Share a station's shelf between a batch, who waits already and what is expected. Pure.
+
+A line that can wait is given its share of each place of the shelf and no more. What is kept from it
+is there for demand that outweighs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from models.clearance import Cleared, UnitFacts
+from models.components import Component
+from models.doses import WHOLE, sum_content, to_units
+from models.rules.rulebook import Rulebook
+from streams.matching.allocation.line_shares import LineShare, name_line
+from streams.matching.allocation.line_state import LineChoice
+from streams.matching.allocation.lookahead import OpenDemand, build_problem, name_open
+from streams.matching.allocation.problem import Allocation, Problem, Supply
+from streams.matching.allocation.protected_groups import find_given_from, is_kept_from_nobody
+from streams.matching.available_units import Cell, Shelf, Tier
+from streams.matching.decision_inputs import Case
+from streams.matching.demand_outlook import DemandOutlook, name_place
+from streams.matching.expected_demand import DemandKind
+
+RANK_COST = 10
+"""What the next group costs whoever is here, where it costs whoever is expected 1: they are given
+their own first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationOutlook:
+    """What is expected of a station, and who waits at it beside the batch.
+
+    Attributes:
+        ahead: By component.
+        waiting: Ordering units that open requests of others lack, by component and kind.
+    """
+
+    ahead: Mapping[Component, DemandOutlook]
+    waiting: Mapping[tuple[Component, DemandKind], int] = field(default_factory=dict)
+
+
+def can_wait(case: Case, *, now: datetime) -> bool:
+    """Return whether a forecast may keep units from a request."""
+    return find_given_from(case, now=now) is not None
+
+
+def pose_problem(
+    cases: Sequence[Case], *, shelf: Shelf, outlook: StationOutlook, now: datetime
+) -> Problem | None:
+    """Pose the problem of one station's shelf; None where nobody can wait or nothing is expected.
+
+    Args:
+        cases: Open requests of the station.
+        shelf: Its usable stock, of every place as much as they want and is expected of it.
+        outlook: What is expected, and who waits beside them.
+        now: Aware UTC instant that the decision is made for.
+    """
+    lines = [
+        LineChoice(case, line, now=now, shelf=shelf)
+        for case in cases
+        for line in case.request.lines
+    ]
+    lines = [line for line in lines if line.lacks]
+    asked = {line.line.component for line in lines if can_wait(line.case, now=now)}
+    if not asked & outlook.ahead.keys():
+        return None
+    places = sorted(
+        {cell for line in lines for cell in line.cells},
+        key=lambda cell: (cell.component, cell.group),
+    )
+    supplies = list(_list_supplies(places, shelf=shelf, now=now, rules=cases[0].rules))
+    if not supplies:
+        return None
+    return build_problem(
+        [*(_ask(line, shelf, now=now) for line in lines), *_list_waiting(outlook)],
+        supplies,
+        [
+            demand
+            for component, ahead in sorted(outlook.ahead.items())
+            for demand in ahead.list_expected(component)
+        ],
+        weights=cases[0].rules.policies.lookahead.weights,
+        whole=WHOLE,
+    )
+
+
+def read_shares(
+    cases: Sequence[Case],
+    *,
+    outlook: StationOutlook,
+    problem: Problem,
+    allocation: Allocation,
+    now: datetime,
+) -> dict[str, LineShare]:
+    """Read what each line that can wait may have; the others are not bound.
+
+    Args:
+        cases: As of `pose_problem`.
+        outlook: As of `pose_problem`.
+        problem: What was posed.
+        allocation: How it was solved.
+        now: As of `pose_problem`.
+    """
+    found = {}
+    for case in cases:
+        given_from = find_given_from(case, now=now)
+        if given_from is None:
+            continue
+        for line in case.request.lines:
+            ahead = outlook.ahead.get(line.component)
+            if ahead is not None:
+                key = name_line(case.request.request_id, line.line_no)
+                nothing = {supply.key: 0 for supply in problem.supplies}
+                found[key] = LineShare(
+                    amounts=nothing | allocation.of(name_open(key)),
+                    given_from=given_from if given_from > now else None,
+                    expected_units=round(ahead.grave_units),
+                    hours=ahead.hours,
+                    made_by=allocation.made_by,
+                )
+    return found
+
+
+def _list_supplies(
+    places: Iterable[Cell], *, shelf: Shelf, now: datetime, rules: Rulebook
+) -> Iterator[Supply]:
+    for place in places:
+        units = _list_keepable(place, shelf=shelf, now=now, rules=rules)
+        if amount := sum_content(units):
+            yield Supply(key=name_place(place.component, place.group), amount=amount)
+
+
+def _list_keepable(place: Cell, *, shelf: Shelf, now: datetime, rules: Rulebook) -> list[UnitFacts]:
+    """List the free units of a place that do not expire soon and have not left unscanned."""
+    return [
+        unit
+        for unit in shelf.list_units(place, (Tier.FREE,))
+        if not is_kept_from_nobody(unit, now=now, rules=rules)
+    ]
+
+
+def _ask(line: LineChoice, shelf: Shelf, *, now: datetime) -> OpenDemand:
+    request, rules = line.case.request, line.case.rules
+    costs = {
+        name_place(cell.component, cell.group): rank * RANK_COST
+        for rank, cell in enumerate(line.cells)
+    }
+    limits = {}
+    if line.is_particular:
+        for cell in line.cells:
+            units = _list_keepable(cell, shelf=shelf, now=now, rules=rules)
+            purpose = line.purpose(capped=0)
+            fit = [unit for unit in units if isinstance(line.judge(unit, purpose=purpose), Cleared)]
+            limits[name_place(cell.component, cell.group)] = sum_content(fit)
+    return OpenDemand(
+        key=name_line(request.request_id, line.line.line_no),
+        priority=request.priority,
+        amount=to_units(line.line.component, line.lacks, line.line.measure),
+        costs=costs,
+        is_firm=not can_wait(line.case, now=now),
+        limits=limits,
+    )
+
+
+def _list_waiting(outlook: StationOutlook) -> Iterator[OpenDemand]:
+    """Yield what others wait for; nobody of them is served now, so none of them is firm."""
+    for (component, kind), units in sorted(outlook.waiting.items(), key=_name_waiting):
+        ahead = outlook.ahead.get(component)
+        if ahead is None or kind not in ahead.costs:
+            continue
+        yield OpenDemand(
+            key=f"others {_name_waiting(((component, kind), units))}",
+            priority=kind.priority,
+            amount=units * WHOLE,
+            costs={name_place(component, group): rank for group, rank in ahead.costs[kind].items()},
+            is_firm=False,
+        )
+
+
+def _name_waiting(waiting: tuple[tuple[Component, DemandKind], int]) -> str:
+    (component, kind), _ = waiting
+    return (
+        f"{component.value} {kind.group.value if kind.group else 'unknown'} {kind.priority.value}"
+    )
