@@ -274,6 +274,41 @@ def leave_to_who_can_wait(seed: Seed) -> None:
     decide(seed, "r-dying", at=-49, outcome=Outcome.WAITING)
 
 
+def put_off(priority: Priority, *, until: float | None) -> Plant:
+    """Keep somebody of a group that nothing fits waiting for a forecast, until some minute."""
+
+    def plant(seed: Seed) -> None:
+        patient = Patient(group=BloodGroup("B+"))
+        request(seed, "r-put-off", patient, at=-60, quantity=1, priority=priority)
+        decide(seed, "r-put-off", at=-59, outcome=Outcome.DEFERRED)
+        if until is not None:
+            row = seed.row("decisions", decision_id="r-put-off.v1")
+            row["body"]["deferred_until"] = minutes(until).isoformat()
+
+    return plant
+
+
+def put_off_beside_platelets(seed: Seed) -> None:
+    """Nobody graver ever asked for platelets: nothing is expected that they could be kept for."""
+    add_platelets(seed, "A+")
+    patient = Patient(group=BloodGroup("A+"))
+    request(
+        seed,
+        "r-put-off",
+        patient,
+        at=-60,
+        quantity=1,
+        component="platelets",
+        priority=Priority.ROUTINE,
+    )
+    decide(seed, "r-put-off", at=-59, outcome=Outcome.DEFERRED)
+    row = seed.row("decisions", decision_id="r-put-off.v1")
+    kept = {"code": "kept_for_expected_routine", "params": {}, "rule": ""}
+    row["body"]["lines"] = [
+        {"line_no": 1, "component": "platelets", "uncovered": 1, "refusals": [kept]}
+    ]
+
+
 def release_after_promise(seed: Seed) -> None:
     seed.row("units", unit_id="U1")["released_at"] = minutes(2)
 
@@ -448,6 +483,11 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("waiting_beside_blood", "another group of low titre", free_platelets("O+", low_titre=True)),
     ("waiting_beside_blood", "waited to the end", expire_beside_platelets),
     ("waited_beside_blood", "served two hours late", serve_two_hours_late),
+    ("waiting_beside_blood", "put off for nobody", put_off_beside_platelets),
+    ("wrongly_deferred", "in danger of life", put_off(Priority.LIFE_THREATENING, until=None)),
+    ("wrongly_deferred", "nobody knows until when", put_off(Priority.URGENT, until=None)),
+    ("left_deferred", "until long ago", put_off(Priority.URGENT, until=-400)),
+    ("wrongly_deferred", "until it is too late", put_off(Priority.ROUTINE, until=50000)),
     ("danger_beside_promised", "a routine order keeps it", leave_to_who_can_wait),
     ("quarantined_promised", "released later", release_after_promise),
     ("quarantined_promised", "never released", never_release),

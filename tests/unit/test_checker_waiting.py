@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -172,3 +173,55 @@ def test_c72_who_is_dying_beside_what_another_could_give_up_is_found(
     )
     found = list(find_danger_beside_promised(world, read_histories(world)))
     assert [one.subject for one in found] == (["dying"] if is_found else [])
+
+
+KEPT = {"code": "kept_for_expected", "params": {}, "rule": ""}
+DAY = 1440
+
+
+def put_off(request_id: str, at: float, *, code: str = "kept_for_expected") -> Decision:
+    decision = decide(request_id, 1, at, "deferred", 1)
+    decision.body["lines"][0]["refusals"] = [KEPT | {"code": code}]
+    return decision
+
+
+def watched(
+    priority: str, *, free: int = 2, days: float = 2, need_at: float = 3000, graver: int = 3
+) -> World:
+    """Somebody was put off an hour ago beside free bags; the station is watched for some days."""
+    waiting = replace(ask("r", priority, "open"), needed_by=minutes(need_at))
+    first = ask("first", "life_threatening", "fulfilled", group="B+")
+    others = [ask(f"g{at}", "life_threatening", "fulfilled") for at in range(graver)]
+    return build(
+        [bag(f"u{at}") for at in range(free)],
+        [waiting, first, *others],
+        [
+            put_off("r", -60),
+            decide("first", 1, -days * DAY - 60, "fulfilled", 0),
+            *(decide(other.request_id, 1, -200, "fulfilled", 0) for other in others),
+        ],
+    )
+
+
+def find_beside(world: World) -> list[str]:
+    world = replace(world, as_of=minutes(0))
+    return [found.subject for found in find_waiting_beside_blood(world, read_histories(world))]
+
+
+def test_what_is_kept_for_expected_need_is_nobodys_fault() -> None:
+    assert find_beside(watched("routine")) == []
+    assert find_beside(watched("urgent")) == []
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param(watched("life_threatening"), id="nobody keeps from who dies"),
+        pytest.param(watched("urgent", need_at=359), id="six hours before the need"),
+        pytest.param(watched("routine", days=0.9), id="not watched for a day"),
+        pytest.param(watched("routine", graver=0, free=7), id="more than is expected"),
+        pytest.param(watched("routine", free=15), id="far more than was ever asked"),
+    ],
+)
+def test_nothing_is_kept_against_the_rules(world: World) -> None:
+    assert find_beside(world) == ["r"]
