@@ -13,7 +13,7 @@ from streams.ports import Timer, UnitOfWork
 from streams.ports.requests import PatientWrite, RequestState
 from streams.services.request_decisions import RequestDecisions
 from streams.services.request_patients import compare, plan_looks, read_subject
-from streams.services.unit_moves import give_back
+from streams.services.unit_moves import give_back_held
 
 
 class PatientChanges:
@@ -58,12 +58,13 @@ class PatientChanges:
             return
         # Units still at the station are given back and chosen again, so that nothing stays
         # promised that the patient must not have.
-        await give_back(work, request_id=request.request_id, states=PICKABLE_STATES)
-        left = (await work.requests.lock_requests([request.request_id]))[request.request_id]
+        left, _ = await give_back_held(
+            work, replace(state, request=request), states=PICKABLE_STATES
+        )
         told = explain_recalled(state.request, request, record)
         await self._decisions.decide_again(
             work,
-            replace(left, request=request),
+            left,
             why="patient_changed",
             news=(Reason(code="patient_changed"), *told),
             patient=PatientWrite(record=record),

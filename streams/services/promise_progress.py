@@ -14,7 +14,7 @@ from streams.ports.stock import LivePromise
 from streams.services.request_decisions import RequestDecisions
 from streams.services.request_rematching import go_on_after, read_subject
 from streams.services.shortage_transfers import Transfers
-from streams.services.unit_moves import give_back
+from streams.services.unit_moves import give_back_held
 
 REMATCH_LIMIT = 200
 """Open requests of one station decided again in one transaction; the rest follow in the next."""
@@ -123,8 +123,8 @@ class Progress:
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None or state.status in TERMINAL_REQUEST_STATUSES or not state.held:
             return
-        given_back = await give_back(
-            work, request_id=request_id, states=(UnitStatus.RESERVED,), may_have_left=True
+        left, given_back = await give_back_held(
+            work, state, states=(UnitStatus.RESERVED,), may_have_left=True
         )
         if not given_back:
             return
@@ -133,7 +133,6 @@ class Progress:
         gone = tuple(
             Reason(code="unit_given_back", params={"unit_id": unit_id}) for unit_id in given_back
         )
-        left = (await work.requests.lock_requests([request_id]))[request_id]
         if self._decisions.is_needed(work, state.request):
             await self._decisions.queue(work, left, why=reason.code, news=(reason, *gone))
             return

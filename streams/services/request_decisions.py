@@ -31,7 +31,7 @@ from streams.services.request_rematching import look_at
 from streams.services.request_sent_units import explain_unfit
 from streams.services.shelf_sharing import ShelfSharing
 from streams.services.shortage_timing import find_assessment, is_lacking
-from streams.services.unit_moves import give_back
+from streams.services.unit_moves import give_back_held
 
 WAYS_EVERY_S = 15
 """Real seconds between two looks at what would help one request that waits: people read the result
@@ -138,11 +138,7 @@ class RequestDecisions:
         if is_held_in_vain(case, matching.matched[0]):
             # What is left helps nobody: it is free for whoever has use for it, and this request is
             # served anew once there is enough.
-            await give_back(
-                work, request_id=state.request.request_id, states=(UnitStatus.RESERVED,)
-            )
-            locked = await work.requests.lock_requests([state.request.request_id])
-            state = replace(locked[state.request.request_id], request=state.request)
+            state, _ = await give_back_held(work, state, states=(UnitStatus.RESERVED,))
             case = await self._build_case_again(work, state, news=news)
             matching = self._match(work, [case])
             await matching.read()

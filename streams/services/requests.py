@@ -37,7 +37,7 @@ from streams.ports.requests import OpenedRequest, RequestState
 from streams.services.patient_changes import PatientChanges
 from streams.services.request_decisions import RequestDecisions
 from streams.services.request_patients import Recalled, begin_record, compare, recall_alone
-from streams.services.unit_moves import give_back
+from streams.services.unit_moves import give_back, give_back_held
 
 READER = AppName.URGENT
 
@@ -190,13 +190,11 @@ class RequestService:
         work.enter(_build_context(work, record, by=amendment.amended_by))
         _ensure_issued_lines_kept(state, amendment.lines)
         known = await _apply(work, amendment, state.request, self._directories)
-        request = known.request
-        request_id = request.request_id
         # Units still at the station are given back and chosen again under the amended request, so
         # that nothing stays promised that it would refuse.
-        await give_back(work, request_id=request_id, states=PICKABLE_STATES)
-        left = (await work.requests.lock_requests([request_id]))[request_id]
-        amended = replace(left, request=request)
+        amended, _ = await give_back_held(
+            work, replace(state, request=known.request), states=PICKABLE_STATES
+        )
         await self._decisions.decide_again(
             work,
             amended,

@@ -12,13 +12,14 @@ sweep nothing else in the services schedules it, so no new way of freeing units 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.unit_states import Actor, PromiseEffect, get_move
 from models.units import UnitStatus
 from streams.ports import Received, Timer, TimerKind, Transition, UnitOfWork
+from streams.ports.requests import RequestState
 from streams.ports.stock import UnitState
 from streams.services.request_rematching import look_again
 
@@ -187,6 +188,32 @@ async def give_back(
     for station_id in sorted(set(stations.values())):
         look_again(work, station_id)
     return sorted(stations)
+
+
+async def give_back_held(
+    work: UnitOfWork,
+    state: RequestState,
+    *,
+    states: Sequence[UnitStatus],
+    may_have_left: bool = False,
+) -> tuple[RequestState, list[str]]:
+    """Give back the units held for a locked request that is to be decided again.
+
+    Args:
+        work: The transaction.
+        state: The request as it is to read; of what is promised to it, only the store knows now.
+        states: As of `give_back`.
+        may_have_left: As of `give_back`.
+
+    Returns:
+        The request with what is left to it, and the ids of the units that were given back.
+    """
+    request_id = state.request.request_id
+    given_back = await give_back(
+        work, request_id=request_id, states=states, may_have_left=may_have_left
+    )
+    left = (await work.requests.lock_requests([request_id]))[request_id]
+    return replace(left, request=state.request), given_back
 
 
 async def take_back(
