@@ -162,6 +162,9 @@ EXPIRING_STATES = frozenset(_EXPIRE)
 PICKABLE_STATES = (S.RESERVED, S.PICKED)
 """A promise that is held has its unit in one of these."""
 
+SENT_STATES = frozenset({S.ISSUED, S.IN_TRANSIT, S.RECEIVED, S.TRANSFUSED})
+"""States of a unit that left under its promise and did not come back."""
+
 END_STATES = frozenset(S) - {move.from_state for move in MOVES.values()}
 
 

@@ -17,10 +17,12 @@ from streams.matching.available_units import Cell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LivePromise:
-    """The promise that a unit is under; exactly one of request and transfer is set.
+    """The promise that a unit is, or was last, under; one of request and transfer is set.
 
     Attributes:
         epoch: Fencing token of the promise.
+        line_no: Line of the request; None for a transfer.
+        capped: Counted towards the cap of unconfirmed O RhD- units.
     """
 
     promise_id: str
@@ -28,52 +30,29 @@ class LivePromise:
     status: str
     request_id: str | None
     transfer_id: str | None
+    line_no: int | None
+    capped: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnitState:
-    """A unit as it stands, locked for this transaction.
+class UnitState(UnitFacts):
+    """A unit as it stands, locked for this transaction: handed on, never read again.
 
     Attributes:
         usable_until: Its label's expiry, or less if how it was made says so.
         released_at: When the unit was released from quarantine; None if it never was.
         attested_by: Who released it before we knew of it; None if our results did, or nobody yet.
-        out_of_control_s: Total seconds out of temperature control since it first left.
+        out_of_control_s: Nothing recorded counts as none.
         handed_over: It came back, and a hospital had received it.
     """
 
-    unit_id: str
-    station_id: str
     donation_id: str
-    component: Component
-    group: BloodGroup
-    volume_ml: int
-    collected_at: datetime
-    expires_at: datetime
     usable_until: datetime
-    status: UnitStatus
-    epoch: int
     released_at: datetime | None
     attested_by: str | None
     out_of_control_s: int
     handed_over: bool
     promise: LivePromise | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromisedUnit:
-    """A unit under the promise that binds it, with what the safety kernel asks of both.
-
-    Attributes:
-        line_no: Line of the request; None for a transfer.
-        capped: Counted towards the cap of unconfirmed O RhD- units.
-    """
-
-    unit: UnitFacts
-    request_id: str | None
-    line_no: int | None
-    transfer_id: str | None
-    capped: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,15 +121,10 @@ class StockStore(Protocol):
         """Lock units in id order and return their state; unknown ids are missing."""
         ...
 
-    async def list_sent(self, request_id: str) -> list[PromisedUnit]:
-        """List units that left for a patient and were not returned or discarded, by unit id."""
-        ...
+    async def list_sent(self, request_id: str) -> list[tuple[UnitFacts, int | None]]:
+        """List units that left for a patient and were not returned or discarded, by unit id.
 
-    async def get_promised(self, unit_id: str) -> PromisedUnit:
-        """Return a unit that is locked already, with its live promise.
-
-        Raises:
-            InvariantViolation: It is under no promise.
+        Each is listed with the line of the request that it was promised to.
         """
         ...
 

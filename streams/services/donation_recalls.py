@@ -16,7 +16,7 @@ from models.events.donations import (
     RecalledUnit,
     RecallNotified,
 )
-from models.unit_states import MOVES, Actor
+from models.unit_states import MOVES, SENT_STATES, Actor
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
@@ -25,10 +25,6 @@ from streams.services.donation_ownership import ensure_own_donation
 from streams.services.promise_progress import Progress, explain_lost
 from streams.services.shortage_timing import assess_now
 from streams.services.unit_moves import MoveCause, move, name_actor
-
-_ON_THE_WAY = frozenset(
-    {UnitStatus.ISSUED, UnitStatus.IN_TRANSIT, UnitStatus.RECEIVED, UnitStatus.TRANSFUSED}
-)
 
 
 class Recalls:
@@ -140,7 +136,7 @@ def _find_place(placed: PlacedUnit) -> RecalledPlace | None:
     if not is_frozen and not is_used:
         return None
     kind, holder_id = HolderKind.STATION, placed.station_id
-    if unit.was in _ON_THE_WAY:
+    if unit.was in SENT_STATES:
         if placed.hospital_id is not None:
             kind, holder_id = HolderKind.HOSPITAL, placed.hospital_id
         elif placed.to_station_id is not None:

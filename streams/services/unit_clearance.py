@@ -1,7 +1,7 @@
 """Ask the safety kernel again before a promised unit leaves, since the facts may have changed.
 
 Between reservation and issue a unit may expire or be recalled, a request may be amended, a hospital
-may lose its thawing bath. The unit and the request are locked by the caller's transaction.
+may lose its thawing bath. The unit is judged as the caller locked it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from models.texts import join_texts, render
 from streams.matching.kernel_routes import to_hospital, to_station
 from streams.ports import DirectorySource, UnitOfWork
 from streams.ports.requests import RequestState
-from streams.ports.stock import LivePromise, PromisedUnit
+from streams.ports.stock import LivePromise, UnitState
 from streams.services.request_patients import read_with_record
 from streams.services.request_sent_units import ensure_fit
 from streams.services.station_lookup import get_own_station
@@ -30,19 +30,22 @@ class UnitClearances:
     def __init__(self, *, directories: DirectorySource) -> None:
         self._directories = directories
 
-    async def clear_promised(self, work: UnitOfWork, unit_id: str, *, step: Step) -> Cleared:
+    async def clear_promised(self, work: UnitOfWork, state: UnitState, *, step: Step) -> Cleared:
         """Clear a locked unit for the request or transfer it is promised to, as that stands now.
 
         Raises:
             DomainRefusal: It may not go; with every reason.
+            InvariantViolation: It is under no promise.
         """
-        promised = await work.stock.get_promised(unit_id)
-        if promised.transfer_id is not None:
-            purpose, route = await self._to_station(work, promised, promised.transfer_id)
+        promise = state.promise
+        if promise is None:
+            raise InvariantViolation("unit_without_promise", unit_id=state.unit_id)
+        if promise.transfer_id is not None:
+            purpose, route = await self._to_station(work, state, promise.transfer_id)
         else:
-            purpose, route = await self._to_patient(work, promised)
+            purpose, route = await self._to_patient(work, state, promise)
         answer = clear(
-            promised.unit,
+            state,
             purpose=purpose,
             step=step,
             route=route,
@@ -50,13 +53,13 @@ class UnitClearances:
             rules=work.rules,
         )
         if isinstance(answer, Refused):
-            raise _refuse(unit_id, answer.reasons)
+            raise _refuse(state.unit_id, answer.reasons)
         return answer
 
     async def ensure_fit(
         self,
         work: UnitOfWork,
-        unit_id: str,
+        state: UnitState,
         promise: LivePromise,
         *,
         locked: RequestState | None,
@@ -67,7 +70,7 @@ class UnitClearances:
 
         Args:
             work: The transaction.
-            unit_id: The unit.
+            state: The unit as it is locked.
             promise: Under which it was sent.
             locked: The request, if the caller has locked and read it.
 
@@ -81,30 +84,31 @@ class UnitClearances:
             locked = states[promise.request_id]
         request = await read_with_record(work, locked)
         station = await get_own_station(self._directories, request.station_id)
-        await ensure_fit(work, unit_id, request, policy=station.policy)
+        ensure_fit(work, state, promise, request, policy=station.policy)
 
     async def _to_station(
-        self, work: UnitOfWork, promised: PromisedUnit, transfer_id: str
+        self, work: UnitOfWork, state: UnitState, transfer_id: str
     ) -> tuple[Purpose, Route]:
         transfer = await work.supply.get_transfer(transfer_id)
         purpose = ForStation(
             to_station_id=transfer.to_station_id,
             station_id=transfer.from_station_id,
             # The transfer was agreed for this very unit.
-            component=promised.unit.component,
-            groups=(promised.unit.group,),
+            component=state.component,
+            groups=(state.group,),
         )
         return purpose, to_station(transfer.eta_s, now=work.context.now)
 
-    async def _to_patient(self, work: UnitOfWork, promised: PromisedUnit) -> tuple[Purpose, Route]:
-        unit_id = promised.unit.unit_id
-        if promised.request_id is None:
-            raise InvariantViolation("promise_without_cause", promise_id=unit_id)
-        state = (await work.requests.lock_requests([promised.request_id]))[promised.request_id]
-        request = await read_with_record(work, state)
-        line = next((line for line in request.lines if line.line_no == promised.line_no), None)
+    async def _to_patient(
+        self, work: UnitOfWork, state: UnitState, promise: LivePromise
+    ) -> tuple[Purpose, Route]:
+        if promise.request_id is None:
+            raise InvariantViolation("promise_without_cause", promise_id=promise.promise_id)
+        locked = await work.requests.lock_requests([promise.request_id])
+        request = await read_with_record(work, locked[promise.request_id])
+        line = next((line for line in request.lines if line.line_no == promise.line_no), None)
         if line is None:
-            raise _refuse(unit_id, (Reason(code="line_gone"),))
+            raise _refuse(state.unit_id, (Reason(code="line_gone"),))
         station = await get_own_station(self._directories, request.station_id)
         # A unit that leaves now is judged by what is confirmed now.
         directory = await self._directories.ensure_current()
@@ -120,7 +124,7 @@ class UnitClearances:
             )
         # The unit itself is among those counted.
         purpose = ForPatient.of_line(
-            request, line, policy=station.policy, capped_units=capped - promised.capped
+            request, line, policy=station.policy, capped_units=capped - promise.capped
         )
         journey = directory.get_journey(request.station_id, request.hospital_id)
         return purpose, to_hospital(hospital, journey, now=work.context.now)

@@ -13,6 +13,7 @@ from models.errors import DomainRefusal
 from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.ports import Timer, TimerKind, UnitOfWork
+from streams.ports.stock import UnitState
 from streams.services.promise_progress import Progress, explain_lost
 from streams.services.shortage_timing import assess_now
 from streams.services.unit_clearance import UnitClearances
@@ -75,7 +76,7 @@ class ExpiryService:
         """Give back a request's units that could not be given in time if they left now."""
         request_id = timer.subject
         states = await work.stock.lock_held_past(request_id, now=work.context.now)
-        late = [state for state in states if await self._is_too_late(work, state.unit_id)]
+        late = [state for state in states if await self._is_too_late(work, state)]
         for state in late:
             cause = MoveCause(actor=Actor.ENGINE, why="too_late_to_leave")
             await move(work, state, UnitStatus.AVAILABLE, cause)
@@ -85,9 +86,9 @@ class ExpiryService:
             )
             await self._progress.after_units_lost(work, request_id, lost)
 
-    async def _is_too_late(self, work: UnitOfWork, unit_id: str) -> bool:
+    async def _is_too_late(self, work: UnitOfWork, state: UnitState) -> bool:
         try:
-            await self._clearing.clear_promised(work, unit_id, step=Step.ISSUE)
+            await self._clearing.clear_promised(work, state, step=Step.ISSUE)
         except DomainRefusal as refusal:
             return not TOO_LATE.isdisjoint(str(refusal.params["codes"]).split())
         return False

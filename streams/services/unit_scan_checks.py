@@ -35,7 +35,7 @@ def ensure_fresh(state: UnitState, now: datetime) -> None:
 
 
 async def note_thawing(work: UnitOfWork, state: UnitState, event: StockChanged) -> UnitState:
-    """Keep when a scan says that the unit was thawed; return the unit with what is left to it.
+    """Keep when a scan says that the unit was thawed; return the unit as it stands then.
 
     Raises:
         DomainRefusal: `not_thawed`: it is not used merely thawed, or was not collected by then.
@@ -48,7 +48,10 @@ async def note_thawing(work: UnitOfWork, state: UnitState, event: StockChanged) 
         raise DomainRefusal("not_thawed", unit_id=state.unit_id, component=state.component)
     until = at + timedelta(hours=keeps_h)
     await work.stock.note_thawing(state.unit_id, thawed_at=at, made_until=until)
-    return replace(state, usable_until=min(state.usable_until, until))
+    traits = state.traits
+    if traits.thawed_at is None:
+        traits = traits.model_copy(update={"thawed_at": at})
+    return replace(state, traits=traits, usable_until=min(state.usable_until, until))
 
 
 def ensure_live(state: UnitState, event: StockChanged, status: str) -> LivePromise:

@@ -105,13 +105,13 @@ class Scans:
     async def _pick(self, work: UnitOfWork, seen: _Seen) -> None:
         ensure_at(seen.state, seen.event)
         ensure_live(seen.state, seen.event, "held")
-        await self._clearing.clear_promised(work, seen.state.unit_id, step=Step.ISSUE)
+        await self._clearing.clear_promised(work, seen.state, step=Step.ISSUE)
         await move(work, seen.state, UnitStatus.PICKED, seen.cause)
 
     async def _issue(self, work: UnitOfWork, seen: _Seen) -> None:
         ensure_at(seen.state, seen.event)
         promise = ensure_live(seen.state, seen.event, "held")
-        await self._clearing.clear_promised(work, seen.state.unit_id, step=Step.ISSUE)
+        await self._clearing.clear_promised(work, seen.state, step=Step.ISSUE)
         await move(work, seen.state, UnitStatus.ISSUED, seen.cause)
         await self._publish(work, seen, promise)
 
@@ -155,7 +155,7 @@ class Scans:
         promise = await get_last_promise(work, seen.state, seen.event)
         request = await ensure_own_patient(work, seen.state, promise, seen.actor, seen.facility_id)
         ensure_fresh(seen.state, work.context.now)
-        await self._clearing.ensure_fit(work, seen.state.unit_id, promise, locked=request)
+        await self._clearing.ensure_fit(work, seen.state, promise, locked=request)
         await move(work, seen.state, UnitStatus.TRANSFUSED, seen.cause)
 
     async def _return(self, work: UnitOfWork, seen: _Seen) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.clearance import NO_TRAITS, UnitFacts
 from models.components import Component
-from models.errors import InvariantViolation
 from models.groups import BloodGroup
 from models.requests import Priority
 from models.unit_states import EXPIRING_STATES, PICKABLE_STATES
@@ -18,7 +17,6 @@ from streams.matching.available_units import Cell
 from streams.ports.stock import (
     LivePromise,
     NewUnit,
-    PromisedUnit,
     TakeableUnit,
     UnitScan,
     UnitState,
@@ -34,6 +32,10 @@ if TYPE_CHECKING:
     from streams.store.database import Connection
 
 _QUERIES = load_queries("stock")
+
+_FACTS = tuple(field.name for field in fields(UnitFacts))
+
+U = TypeVar("U", bound=UnitFacts)
 
 _COMPONENTS = {component.value: component for component in Component}
 _GROUPS = {group.value: group for group in BloodGroup}
@@ -74,15 +76,9 @@ class PgStock:
         row = await _QUERIES.find_last_promise(self._connection, unit_id=unit_id)
         return None if row is None else _to_promise(row)
 
-    async def list_sent(self, request_id: str) -> list[PromisedUnit]:
+    async def list_sent(self, request_id: str) -> list[tuple[UnitFacts, int | None]]:
         rows = _QUERIES.list_sent(self._connection, request_id=request_id)
-        return [_to_promised(row) async for row in rows]
-
-    async def get_promised(self, unit_id: str) -> PromisedUnit:
-        row = await _QUERIES.find_promised(self._connection, unit_id=unit_id)
-        if row is None:
-            raise InvariantViolation("unit_without_promise", unit_id=unit_id)
-        return _to_promised(row)
+        return [(to_facts(row), row["line_no"]) async for row in rows]
 
     async def add_units(self, units: Sequence[NewUnit]) -> None:
         # Few combinations of traits stand in many units.
@@ -257,25 +253,19 @@ def _to_promise(row: asyncpg.Record) -> LivePromise:
         status=row["status"],
         request_id=row["request_id"],
         transfer_id=row["transfer_id"],
+        line_no=row["line_no"],
+        capped=row["capped"],
     )
 
 
 def _to_state(row: asyncpg.Record, promise: LivePromise | None) -> UnitState:
-    return UnitState(
-        unit_id=row["unit_id"],
-        station_id=row["station_id"],
+    return to_unit(
+        UnitState,
+        row,
         donation_id=row["donation_id"],
-        component=_COMPONENTS[row["component"]],
-        group=_GROUPS[row["blood_group"]],
-        volume_ml=row["volume_ml"],
-        collected_at=row["collected_at"],
-        expires_at=row["expires_at"],
         usable_until=row["usable_until"],
-        status=UnitStatus(row["status"]),
-        epoch=row["epoch"],
         released_at=row["released_at"],
         attested_by=row["attested_by"],
-        out_of_control_s=row["out_of_control_s"],
         handed_over=row["handed_over"],
         promise=promise,
     )
@@ -312,11 +302,13 @@ def to_facts(row: asyncpg.Record) -> UnitFacts:
     )
 
 
-def _to_promised(row: asyncpg.Record) -> PromisedUnit:
-    return PromisedUnit(
-        unit=to_facts(row),
-        request_id=row["request_id"],
-        line_no=row["line_no"],
-        transfer_id=row["transfer_id"],
-        capped=row["capped"],
-    )
+def to_unit(kind: type[U], row: asyncpg.Record, **beside: Any) -> U:  # noqa: ANN401 - of any kind
+    """Read a unit of such a row as more than facts.
+
+    Args:
+        kind: What it is read as.
+        row: The row.
+        beside: The fields that this kind has beside those of `UnitFacts`.
+    """
+    facts = to_facts(row)
+    return kind(**{name: getattr(facts, name) for name in _FACTS}, **beside)

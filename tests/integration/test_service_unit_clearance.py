@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import pytest
 
@@ -44,13 +45,20 @@ async def supply(endpoints: Endpoints) -> AsyncIterator[SupplyEngine]:
         yield built
 
 
-def issued(unit_id: str, *, epoch: int = 1, station_id: str = "shigatse") -> Received:
+def issued(
+    unit_id: str,
+    *,
+    epoch: int = 1,
+    station_id: str = "shigatse",
+    thawed_at: datetime | None = None,
+) -> Received:
     event = StockChanged(
         station_id=station_id,
         unit_id=unit_id,
         change=StockChange.ISSUED,
         happened_at=NOW,
         epoch=epoch,
+        thawed_at=thawed_at,
     )
     return build_record(event, source=f"station/{station_id}")
 
@@ -168,6 +176,18 @@ async def test_a_hospital_that_cannot_use_it_any_more_does_not_get_it(engine: En
         "unit_not_cleared",
         "hospital_cannot_thaw hospital_cannot_use",
     )
+
+
+async def test_what_the_scan_itself_says_of_the_unit_counts(engine: Engine) -> None:
+    unit_id = await reserve(engine, component=Component.FRESH_FROZEN_PLASMA)
+    await engine.services.directory.put_hospital(PEOPLES.but(can_thaw=False))
+    await engine.services.directory.refresh()
+    await engine.feed(issued(unit_id))
+    assert await refusal_of(engine) == ("unit_not_cleared", "hospital_cannot_thaw")
+
+    await engine.feed(issued(unit_id, thawed_at=NOW))
+    assert await engine.dead_letter_codes() == ["unit_not_cleared"]
+    assert await status_of_unit(engine, unit_id) == "issued"
 
 
 async def test_a_line_that_is_gone_gets_nothing(engine: Engine) -> None:

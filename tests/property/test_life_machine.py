@@ -95,9 +95,9 @@ def _ask_the_kernel_no_more(patch: pytest.MonkeyPatch) -> None:
 def _ask_the_kernel_no_more_of_neighbours(patch: pytest.MonkeyPatch) -> None:
     original = UnitClearances.clear_promised
 
-    async def clear_promised(self: UnitClearances, work: Any, unit_id: str, **asked: Any) -> None:  # noqa: ANN401 - as the original
-        if (await work.stock.get_promised(unit_id)).transfer_id is None:
-            await original(self, work, unit_id, **asked)
+    async def clear_promised(self: UnitClearances, work: Any, state: Any, **asked: Any) -> None:  # noqa: ANN401 - as the original
+        if state.promise.transfer_id is None:
+            await original(self, work, state, **asked)
 
     patch.setattr(UnitClearances, "clear_promised", clear_promised)
 

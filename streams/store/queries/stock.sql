@@ -33,7 +33,8 @@ WITH bound AS MATERIALIZED (
 )
 SELECT
     unit_id, station_id, donation_id, component, blood_group, volume_ml, collected_at, expires_at,
-    usable_until, status, epoch, released_at, attested_by, out_of_control_s,
+    usable_until, status, epoch, released_at, attested_by, traits, out_of_control_s,
+    doubted_at IS NOT NULL AS may_have_left,
     status = 'returned' AND was_handed_over(unit_id) AS handed_over
 FROM units
 WHERE
@@ -49,7 +50,8 @@ SELECT DISTINCT station_id FROM units WHERE unit_id = ANY(:unit_ids::text[]);
 
 -- name: list_live_promises
 SELECT
-    p.promise_id, p.unit_id, p.epoch, p.status, p.request_id, p.transfer_id, t.to_station_id
+    p.promise_id, p.unit_id, p.epoch, p.status, p.request_id, p.transfer_id, p.line_no, p.capped,
+    t.to_station_id
 FROM promises AS p LEFT JOIN transfers AS t USING (transfer_id)
 WHERE p.unit_id = ANY(:unit_ids::text[]) AND p.status IN ('held', 'issued');
 
@@ -57,28 +59,18 @@ WHERE p.unit_id = ANY(:unit_ids::text[]) AND p.status IN ('held', 'issued');
 SELECT
     u.unit_id, u.station_id, u.component, u.blood_group, u.volume_ml, u.status, u.collected_at,
     u.expires_at, u.released_at, u.epoch, u.traits, u.out_of_control_s,
-    u.doubted_at IS NOT NULL AS may_have_left,
-    p.request_id, p.line_no, p.transfer_id, p.capped
+    u.doubted_at IS NOT NULL AS may_have_left, p.line_no
 FROM promises AS p INNER JOIN units AS u USING (unit_id)
 WHERE
     p.request_id = :request_id AND p.status IN ('issued', 'received')
     AND u.status IN ('issued', 'in_transit', 'received', 'transfused')
 ORDER BY u.unit_id;
 
--- name: find_promised^
-SELECT
-    u.unit_id, u.station_id, u.component, u.blood_group, u.volume_ml, u.status, u.collected_at,
-    u.expires_at, u.released_at, u.epoch, u.traits, u.out_of_control_s,
-    u.doubted_at IS NOT NULL AS may_have_left,
-    p.request_id, p.line_no, p.transfer_id, p.capped
-FROM units AS u INNER JOIN promises AS p USING (unit_id)
-WHERE u.unit_id = :unit_id AND p.status IN ('held', 'issued');
-
 -- name: list_units_of_donation
 SELECT unit_id FROM units WHERE donation_id = :donation_id::text ORDER BY unit_id;
 
 -- name: find_last_promise^
-SELECT promise_id, unit_id, epoch, status, request_id, transfer_id
+SELECT promise_id, unit_id, epoch, status, request_id, transfer_id, line_no, capped
 FROM promises
 WHERE unit_id = :unit_id::text
 ORDER BY epoch DESC

@@ -110,7 +110,7 @@ class MemoryRequests:
             return theirs and (request.patient.reference or "").lower() == reference
 
         return sum(
-            row.capped
+            row.live.capped
             and row.live.request_id is not None
             and row.live.status in {"held", "issued", "received"}
             and (row.live.request_id == request_id or is_theirs(requests[row.live.request_id]))
@@ -151,10 +151,10 @@ class MemoryRequests:
                         status="held",
                         request_id=ruling.request.request_id,
                         transfer_id=None,
+                        line_no=line.line_no,
+                        capped=chosen.capped,
                     ),
                     unit_id=chosen.unit_id,
-                    line_no=line.line_no,
-                    capped=chosen.capped,
                     hold_until=chosen.leaves_by,
                 )
                 self._stock.reserve(promise, why=ruling.request.request_id)
@@ -163,7 +163,7 @@ class MemoryRequests:
         def list_bags(line_no: int) -> Iterator[PromisedBag]:
             for promise in self._state.promises.values():
                 is_ours = promise.live.request_id == row.request.request_id
-                if is_ours and promise.line_no == line_no and promise.live.status in _LIVE:
+                if is_ours and promise.live.line_no == line_no and promise.live.status in _LIVE:
                     unit = self._state.units[promise.unit_id].unit
                     yield PromisedBag(
                         component=unit.component,

@@ -40,8 +40,6 @@ class UnitRow:
 class PromiseRow:
     live: LivePromise
     unit_id: str
-    line_no: int | None
-    capped: bool = False
     hold_until: datetime | None = None
 
 

@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any, TypeVar
 
 from models.clearance import UnitFacts
 from models.components import Component
-from models.errors import InvariantViolation
 from models.groups import BloodGroup
 from models.requests import Priority
-from models.unit_states import EXPIRING_STATES, PICKABLE_STATES
+from models.unit_states import EXPIRING_STATES, PICKABLE_STATES, SENT_STATES
 from models.units import UnitStatus
 from streams.matching.available_units import Cell
 from streams.matching.choice_order import place_of
@@ -24,7 +24,6 @@ from streams.ports import Transition
 from streams.ports.stock import (
     LivePromise,
     NewUnit,
-    PromisedUnit,
     TakeableUnit,
     UnitScan,
     UnitState,
@@ -32,9 +31,7 @@ from streams.ports.stock import (
 from tests.support.memory_store.rows import PromiseRow, State, UnitRow
 
 LIVE = frozenset({"held", "issued"})
-_SENT = frozenset(
-    {UnitStatus.ISSUED, UnitStatus.IN_TRANSIT, UnitStatus.RECEIVED, UnitStatus.TRANSFUSED}
-)
+U = TypeVar("U", bound=UnitFacts)
 
 
 class MemoryStock:
@@ -50,7 +47,7 @@ class MemoryStock:
         places: dict[Cell, list[UnitFacts]] = defaultdict(list)
         for row in self._state.units.values():
             if row.status is UnitStatus.AVAILABLE and row.unit.usable_until > now:
-                places[_cell_of(row)].append(to_facts(row))
+                places[_cell_of(row)].append(to_unit(UnitFacts, row))
         return [
             unit
             for cell, most in wants.items()
@@ -69,32 +66,14 @@ class MemoryStock:
         rows = [row for row in self._state.promises.values() if row.unit_id == unit_id]
         return max(rows, key=lambda row: row.live.epoch).live if rows else None
 
-    async def list_sent(self, request_id: str) -> list[PromisedUnit]:
+    async def list_sent(self, request_id: str) -> list[tuple[UnitFacts, int | None]]:
         return [
-            PromisedUnit(
-                unit=to_facts(unit),
-                request_id=request_id,
-                line_no=row.line_no,
-                transfer_id=None,
-                capped=False,
-            )
+            (to_unit(UnitFacts, unit), row.live.line_no)
             for row in self._state.promises.values()
             if row.live.request_id == request_id
             and row.live.status in {"issued", "received"}
-            and (unit := self._state.units[row.unit_id]).status in _SENT
+            and (unit := self._state.units[row.unit_id]).status in SENT_STATES
         ]
-
-    async def get_promised(self, unit_id: str) -> PromisedUnit:
-        for row in self._state.promises.values():
-            if row.unit_id == unit_id and row.live.status in LIVE:
-                return PromisedUnit(
-                    unit=to_facts(self._state.units[unit_id]),
-                    request_id=row.live.request_id,
-                    line_no=row.line_no,
-                    transfer_id=row.live.transfer_id,
-                    capped=False,  # every patient here has a group
-                )
-        raise InvariantViolation("unit_without_promise", unit_id=unit_id)
 
     async def add_units(self, units: Sequence[NewUnit]) -> None:
         for new in units:
@@ -180,7 +159,9 @@ class MemoryStock:
     def _list_takeable(self, now: datetime) -> list[TakeableUnit]:
         found = [
             TakeableUnit(
-                unit=to_facts(unit), request_id=request_id, priority=request.request.priority
+                unit=to_unit(UnitFacts, unit),
+                request_id=request_id,
+                priority=request.request.priority,
             )
             for row in self._state.promises.values()
             if (request_id := row.live.request_id) is not None
@@ -286,28 +267,20 @@ class MemoryStock:
             for promise in self._state.promises.values()
             if promise.unit_id == row.unit.unit_id and promise.live.status in LIVE
         ]
-        return UnitState(
-            unit_id=row.unit.unit_id,
-            station_id=row.unit.station_id,
+        return to_unit(
+            UnitState,
+            row,
             donation_id=row.unit.donation_id,
-            component=row.unit.component,
-            group=row.unit.group,
-            volume_ml=row.unit.volume_ml,
-            collected_at=row.unit.collected_at,
-            expires_at=row.unit.expires_at,
             usable_until=row.unit.usable_until,
-            status=row.status,
-            epoch=row.epoch,
             released_at=row.released_at,
             attested_by=row.attested_by,
-            out_of_control_s=row.out_of_control_s,
             handed_over=row.status is UnitStatus.RETURNED and row.handed_over,
             promise=live[0] if live else None,
         )
 
 
-def to_facts(row: UnitRow) -> UnitFacts:
-    return UnitFacts(
+def to_unit(kind: type[U], row: UnitRow, **beside: Any) -> U:  # noqa: ANN401 - of any kind
+    return kind(
         unit_id=row.unit.unit_id,
         station_id=row.unit.station_id,
         component=row.unit.component,
@@ -322,6 +295,7 @@ def to_facts(row: UnitRow) -> UnitFacts:
         traits=row.unit.traits,
         out_of_control_s=row.out_of_control_s,
         may_have_left=row.doubted_at is not None,
+        **beside,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from models.base import derive_id
-from models.clearance import Cleared
+from models.clearance import Cleared, UnitFacts
 from models.decisions import Reason
 from models.donors import CallOutStatus
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
@@ -19,7 +19,7 @@ from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.shortages import PromisedSince, StockCount
 from streams.ports.stock import LivePromise
 from tests.support.memory_store.rows import PromiseRow, State
-from tests.support.memory_store.stock import LIVE, MemoryStock, to_facts
+from tests.support.memory_store.stock import LIVE, MemoryStock, to_unit
 
 
 class MemorySupply:
@@ -88,7 +88,7 @@ class MemorySupply:
             if transfer.shortage_id == shortage_id:
                 found.append(
                     Coming(
-                        unit=to_facts(row_of_unit),
+                        unit=to_unit(UnitFacts, row_of_unit),
                         arrives_at=transfer.agreed_at + timedelta(seconds=transfer.eta_s),
                     )
                 )
@@ -120,12 +120,10 @@ class MemorySupply:
                 status="held",
                 request_id=None,
                 transfer_id=transfer.transfer_id,
-            )
-            promise = PromiseRow(
-                live=live,
-                unit_id=cleared_unit.unit.unit_id,
                 line_no=None,
+                capped=False,
             )
+            promise = PromiseRow(live=live, unit_id=cleared_unit.unit.unit_id)
             self._stock.reserve(promise, why=transfer.transfer_id)
 
     async def get_transfer(self, transfer_id: str) -> Transfer:
