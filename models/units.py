@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
@@ -167,31 +166,3 @@ class Unit(Value):
             # A date without a time means its first instant.
             if made_at is not None and made_at < self.collected_at - _DAY:
                 raise BrokenRuleError("made_before_collection", f"traits.{name}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedUnit:
-    """A unit as it is on record.
-
-    Attributes:
-        out_of_control_s: Seconds out of temperature control since it first left, all together.
-        epoch: The fencing token of its last promise, live or ended; None if it was never promised.
-        request_id, transfer_id: What that promise is, or was, for.
-        hospital_id: The hospital of that request.
-        to_station_id: The destination of that transfer.
-    """
-
-    unit_id: str
-    station_id: str
-    component: Component
-    group: BloodGroup
-    volume_ml: int
-    expires_at: datetime
-    traits: UnitTraits
-    status: UnitStatus
-    out_of_control_s: int = 0
-    epoch: int | None = None
-    request_id: str | None = None
-    transfer_id: str | None = None
-    hospital_id: str | None = None
-    to_station_id: str | None = None

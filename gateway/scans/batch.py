@@ -16,7 +16,7 @@ from gateway.scans.actions import ScanAction, Scanner
 from models.base import Identifier, Instant, Line, Value
 from models.errors import XuelianError
 from models.events.stock import StockChanged
-from models.units import RecordedUnit
+from streams.ports.stock import RecordedUnit
 
 MAX_LINES = 1000
 """Most lines of one call. They are read in well under 0.1 s, while other calls wait."""

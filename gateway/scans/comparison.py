@@ -17,7 +17,7 @@ from models.base import derive_id
 from models.errors import DomainRefusal
 from models.events.stock import UNDER_PROMISE, StockChanged
 from models.unit_states import MOVES, Actor
-from models.units import RecordedUnit
+from streams.ports.stock import RecordedUnit
 
 _BOUND = frozenset(move.from_state for move in MOVES.values() if move.cause in UNDER_PROMISE)
 """States in which a unit is meant for one request or transfer."""
@@ -58,7 +58,7 @@ def _add_event(verdict: BagVerdict, unit: RecordedUnit, batch: ScanBatch) -> Bag
         DomainRefusal: `epoch_without_promise`: the unit was never promised, so there is none.
     """
     asked, caller, change = batch.asked, batch.caller, CHANGE_OF[batch.asked.action]
-    if change in UNDER_PROMISE and unit.epoch is None:
+    if change in UNDER_PROMISE and not unit.epoch:
         raise DomainRefusal(
             "epoch_without_promise", change=change, unit_id=unit.unit_id, status=unit.status
         )

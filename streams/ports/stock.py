@@ -56,6 +56,22 @@ class UnitState(UnitFacts):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedUnit(UnitFacts):
+    """A unit as it is on record, read without a lock, and where its last promise leads or led.
+
+    Attributes:
+        request_id, transfer_id: What that promise is, or was, for.
+        hospital_id: The hospital of that request.
+        to_station_id: The destination of that transfer.
+    """
+
+    request_id: str | None = None
+    transfer_id: str | None = None
+    hospital_id: str | None = None
+    to_station_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TakeableUnit:
     """A unit that is promised and not picked, with the request that would lose it.
 

@@ -11,7 +11,8 @@ from deploy.local.embedded_services import Endpoints
 from gateway.scans.actions import ACTIONS_OF, CHANGE_OF, ScanAction, Scanner
 from models.events.stock import StockChange, StockChanged
 from models.unit_states import Actor
-from models.units import RecordedUnit, UnitStatus
+from models.units import UnitStatus
+from streams.ports.stock import RecordedUnit
 from streams.store.read_models.scans import PgScans
 from tests.support.life import LifeEngine, build_life_engine
 from tests.support.world import build_record, build_request, build_unit, counted, opened

@@ -27,7 +27,8 @@ from models.errors import DomainRefusal
 from models.events.stock import UNDER_PROMISE, StockChange
 from models.groups import BloodGroup
 from models.unit_states import Actor
-from models.units import RecordedUnit, UnitStatus, UnitTraits
+from models.units import UnitStatus
+from streams.ports.stock import RecordedUnit
 
 A = ScanAction
 S = UnitStatus
@@ -40,8 +41,10 @@ UNIT = RecordedUnit(
     component=Component.RED_CELLS,
     group=BloodGroup.O_POS,
     volume_ml=200,
+    collected_at=NOW - timedelta(days=1),
     expires_at=NOW + timedelta(days=1),
-    traits=UnitTraits(),
+    released=True,
+    recalled=False,
     status=S.RESERVED,
     epoch=3,
     request_id="r-1",
@@ -123,7 +126,7 @@ def test_the_epoch_goes_with_what_is_under_a_promise() -> None:
         assert event is not None
         assert (event.change, event.epoch) == (made, expected)
     with pytest.raises(DomainRefusal, match="epoch_without_promise"):
-        _add_event(BagVerdict(bag=BAG), change(epoch=None), ask(A.ISSUE))
+        _add_event(BagVerdict(bag=BAG), change(epoch=0), ask(A.ISSUE))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from gateway.scans.comparison import ensure_agrees, list_compared
 from models.components import Component
 from models.errors import ContractError, DomainRefusal
 from models.groups import BloodGroup
-from models.units import RecordedUnit, UnitStatus, UnitTraits
+from models.units import UnitStatus, UnitTraits
+from streams.ports.stock import RecordedUnit
 from tests.support.label_writing import make_donation, render
 from tests.support.labels import load_example
 
@@ -181,8 +182,10 @@ UNIT = RecordedUnit(
     component=Component.RED_CELLS,
     group=BloodGroup.O_POS,
     volume_ml=200,
+    collected_at=EXPIRES_AT - timedelta(days=35),
     expires_at=EXPIRES_AT,
-    traits=UnitTraits(),
+    released=True,
+    recalled=False,
     status=UnitStatus.RESERVED,
     epoch=3,
     request_id="r-1",

@@ -160,7 +160,7 @@ async def _ensure_epoch(
         unit.station_id == station_id or (hospital_id and unit.hospital_id == hospital_id)
     ):
         return  # the event's own rule refuses it, without a word about the bag
-    if unit.epoch is None or unit.status in {UnitStatus.AVAILABLE, UnitStatus.QUARANTINED}:
+    if not unit.epoch or unit.status in {UnitStatus.AVAILABLE, UnitStatus.QUARANTINED}:
         raise DomainRefusal(
             "epoch_without_promise", change=step, unit_id=unit.unit_id, status=unit.status
         )

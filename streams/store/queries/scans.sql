@@ -2,9 +2,10 @@
 -- Units as a scan compares them, with their last promise: a unit that arrived has an ended one, and
 -- what is done with it is still done under its epoch.
 SELECT
-    u.unit_id, u.station_id, u.component, u.blood_group, u.volume_ml, u.expires_at, u.traits,
-    u.status, u.out_of_control_s, p.epoch, p.request_id, p.transfer_id, r.hospital_id,
-    t.to_station_id
+    u.unit_id, u.station_id, u.component, u.blood_group, u.volume_ml, u.status, u.collected_at,
+    u.expires_at, u.released_at, coalesce(p.epoch, 0) AS epoch, u.traits, u.out_of_control_s,
+    u.doubted_at IS NOT NULL AS may_have_left,
+    p.request_id, p.transfer_id, r.hospital_id, t.to_station_id
 FROM units AS u
 LEFT JOIN LATERAL (
     SELECT epoch, request_id, transfer_id FROM promises

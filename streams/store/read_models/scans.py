@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from models.components import Component
-from models.groups import BloodGroup
-from models.units import RecordedUnit, UnitStatus, UnitTraits
+from streams.ports.stock import RecordedUnit
 from streams.store.query_files import load_queries
+from streams.store.stock import to_unit
 
 if TYPE_CHECKING:
     from streams.store.database import Database
@@ -28,21 +27,13 @@ class PgScans:
         """
         async with self._database.connection() as connection:
             rows = [
-                dict(row)
+                row
                 async for row in _QUERIES.list_scanned_units(connection, unit_ids=list(unit_ids))
             ]
         return {
-            row["unit_id"]: RecordedUnit(
-                unit_id=row["unit_id"],
-                station_id=row["station_id"],
-                component=Component(row["component"]),
-                group=BloodGroup(row["blood_group"]),
-                volume_ml=row["volume_ml"],
-                expires_at=row["expires_at"],
-                traits=UnitTraits.of_row(row["traits"]),
-                status=UnitStatus(row["status"]),
-                out_of_control_s=row["out_of_control_s"],
-                epoch=row["epoch"],
+            row["unit_id"]: to_unit(
+                RecordedUnit,
+                row,
                 request_id=row["request_id"],
                 transfer_id=row["transfer_id"],
                 hospital_id=row["hospital_id"],
