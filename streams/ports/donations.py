@@ -13,21 +13,24 @@ from models.laboratory import LabResult, StationResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedUnit:
-    """A unit of a donation and where its last promise took it.
+class Destination:
+    """Where a unit went, by its last promise or by hand.
 
     Attributes:
-        unit: As a recall tells its holder of it, with the request it was last promised to.
-        hospital_id: Hospital of that request; None if there is none.
+        request_id: The request it was last promised to; None if to none.
+        patient_reference: As the hospital wrote it in that request.
+        hospital_id: Hospital of that request.
         supplier_id: The station that supplies that hospital.
         to_station_id: Receiver of the transfer it was last promised to; None if there is none.
+        issued_outside: The station's statement where it gave the unit out by hand.
     """
 
-    unit: RecalledUnit
-    station_id: str
-    hospital_id: str | None
-    supplier_id: str | None
-    to_station_id: str | None
+    request_id: str | None = None
+    patient_reference: str | None = None
+    hospital_id: str | None = None
+    supplier_id: str | None = None
+    to_station_id: str | None = None
+    issued_outside: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +48,17 @@ class Recall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecalledPlace:
-    """Where a recall found a unit, and whether it could still be frozen."""
+    """Where a recall found a unit, and whether it could still be frozen.
 
-    placed: PlacedUnit
+    Attributes:
+        unit: With the request and the patient, whoever holds it.
+        station_id: The holding station itself, or the station that supplies the hospital.
+    """
+
+    unit: RecalledUnit
     holder_kind: HolderKind
     holder_id: str
+    station_id: str
     is_frozen: bool
 
 
@@ -129,8 +138,8 @@ class DonationStore(Protocol):
         """Keep where a recall found the units."""
         ...
 
-    async def list_placed(self, donation_id: str) -> list[PlacedUnit]:
-        """List every unit of a donation with where its last promise took it."""
+    async def list_destinations(self, donation_id: str) -> Mapping[str, Destination]:
+        """Return where each unit of a donation went, by unit id."""
         ...
 
     async def list_spellings(

@@ -19,7 +19,7 @@ from models.events.donations import (
 from models.unit_states import MOVES, SENT_STATES, Actor
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
-from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
+from streams.ports.donations import Destination, Recall, RecalledPlace
 from streams.ports.stock import UnitState
 from streams.services.donation_ownership import ensure_own_donation
 from streams.services.promise_progress import Progress, explain_lost
@@ -60,19 +60,22 @@ class Recalls:
             caused_by=record.envelope.id,
             recalled_at=event.recalled_at,
         )
-        if not await self.recall(work, recall, actor=actor):
-            raise DomainRefusal("donation_unknown", donation_id=event.donation_id)
-
-    async def recall(self, work: UnitOfWork, recall: Recall, *, actor: Actor) -> int:
-        """Freeze what is left of the donation; return how many units of it are known."""
         units = await work.stock.lock_donation(recall.donation_id)
         if not units:
-            return 0
-        placed = await work.donations.list_placed(recall.donation_id)
-        places = [place for unit in placed if (place := _find_place(unit)) is not None]
+            raise DomainRefusal("donation_unknown", donation_id=event.donation_id)
+        await self.recall(work, recall, units, actor=actor)
+
+    async def recall(
+        self, work: UnitOfWork, recall: Recall, units: Sequence[UnitState], *, actor: Actor
+    ) -> None:
+        """Freeze what is left of a donation; `units` are all of it, as they are locked."""
+        went = await work.donations.list_destinations(recall.donation_id)
+        places = [
+            place for unit in units if (place := _find_place(unit, went[unit.unit_id])) is not None
+        ]
         await work.donations.add_recall(recall, now=work.context.now)
         await work.donations.add_places(recall.recall_id, places)
-        frozen = {place.placed.unit.unit_id for place in places if place.is_frozen}
+        frozen = {place.unit.unit_id for place in places if place.is_frozen}
         cause = MoveCause(actor=actor, why="recalled")
         moved = [unit for unit in units if unit.unit_id in frozen]
         for unit in moved:
@@ -81,7 +84,6 @@ class Recalls:
         await self._notify_requests(work, moved)
         for station_id in sorted({unit.station_id for unit in moved}):
             assess_now(work, station_id)
-        return len(units)
 
     async def _notify_requests(self, work: UnitOfWork, moved: Sequence[UnitState]) -> None:
         for unit in moved:
@@ -103,49 +105,63 @@ class Recalls:
         for place in places:
             holders[place.holder_kind, place.holder_id].append(place)
         for (kind, holder_id), held in sorted(holders.items()):
-            is_hospital = kind is HolderKind.HOSPITAL
-            supplier_id = held[0].placed.supplier_id if is_hospital else None
             notice = RecallNotified(
                 recall_id=recall.recall_id,
                 donation_id=recall.donation_id,
                 holder_kind=kind,
                 holder_id=holder_id,
-                station_id=supplier_id or holder_id,
+                station_id=held[0].station_id,
                 reason=recall.reason,
                 units=tuple(_build_recalled(place) for place in held if place.is_frozen),
                 transfused=tuple(
                     _build_recalled(place)
                     for place in held
-                    if place.placed.unit.was is UnitStatus.TRANSFUSED
+                    if place.unit.was is UnitStatus.TRANSFUSED
                 ),
                 given_out=tuple(
-                    _build_recalled(place) for place in held if place.placed.unit.issued_outside
+                    _build_recalled(place) for place in held if place.unit.issued_outside
                 ),
                 recalled_at=recall.recalled_at,
             )
             work.emit(
-                notice, station_id=notice.station_id, hospital_id=holder_id if is_hospital else None
+                notice,
+                station_id=notice.station_id,
+                hospital_id=holder_id if kind is HolderKind.HOSPITAL else None,
             )
 
 
-def _find_place(placed: PlacedUnit) -> RecalledPlace | None:
+def _find_place(unit: UnitState, went: Destination) -> RecalledPlace | None:
     """Return who has a unit; None if nothing is left of it to freeze or to trace."""
-    unit = placed.unit
-    is_frozen = (unit.was, UnitStatus.RECALLED) in MOVES
-    is_used = unit.was is UnitStatus.TRANSFUSED or unit.issued_outside is not None
+    is_frozen = (unit.status, UnitStatus.RECALLED) in MOVES
+    is_used = unit.status is UnitStatus.TRANSFUSED or went.issued_outside is not None
     if not is_frozen and not is_used:
         return None
-    kind, holder_id = HolderKind.STATION, placed.station_id
-    if unit.was in SENT_STATES:
-        if placed.hospital_id is not None:
-            kind, holder_id = HolderKind.HOSPITAL, placed.hospital_id
-        elif placed.to_station_id is not None:
-            holder_id = placed.to_station_id
-    return RecalledPlace(placed=placed, holder_kind=kind, holder_id=holder_id, is_frozen=is_frozen)
+    kind, holder_id, station_id = HolderKind.STATION, unit.station_id, unit.station_id
+    if unit.status in SENT_STATES:
+        if went.hospital_id is not None:
+            kind, holder_id = HolderKind.HOSPITAL, went.hospital_id
+            station_id = went.supplier_id or went.hospital_id
+        elif went.to_station_id is not None:
+            holder_id = station_id = went.to_station_id
+    return RecalledPlace(
+        unit=RecalledUnit(
+            unit_id=unit.unit_id,
+            component=unit.component,
+            group=unit.group,
+            was=unit.status,
+            request_id=went.request_id,
+            patient_reference=went.patient_reference,
+            issued_outside=went.issued_outside,
+        ),
+        holder_kind=kind,
+        holder_id=holder_id,
+        station_id=station_id,
+        is_frozen=is_frozen,
+    )
 
 
 def _build_recalled(place: RecalledPlace) -> RecalledUnit:
     """Return what a holder is told of a unit; only a hospital is told for whom it was."""
     if place.holder_kind is HolderKind.HOSPITAL:
-        return place.placed.unit
-    return place.placed.unit.but(request_id=None, patient_reference=None)
+        return place.unit
+    return place.unit.but(request_id=None, patient_reference=None)

@@ -102,6 +102,7 @@ class Releases:
                     caused_by=work.context.cause,
                     recalled_at=work.context.now,
                 ),
+                units,
                 actor=Actor.ENGINE,
             )
             return
@@ -144,10 +145,8 @@ async def _list_outside(
     ended = (unit for unit in units if unit.status is UnitStatus.DISCARDED)
     if not any(unit.released_at is not None for unit in ended):
         return frozenset()
-    placed = await work.donations.list_placed(donation_id)
-    return frozenset(
-        place.unit.unit_id for place in placed if place.unit.issued_outside is not None
-    )
+    went = await work.donations.list_destinations(donation_id)
+    return frozenset(unit_id for unit_id, where in went.items() if where.issued_outside is not None)
 
 
 def _must_come_back(unit: UnitState, verdict: ReleaseVerdict, outside: Collection[str]) -> bool:

@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from models.events.donations import RecalledUnit
 from models.groups import BloodGroup
 from models.laboratory import LabResult, StationResult
-from streams.ports.donations import PlacedUnit, Recall, RecalledPlace, Spellings
+from streams.ports.donations import Destination, Recall, RecalledPlace, Spellings
 from streams.ports.locks import NEW_BAGS, LocksMissingError
 from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
@@ -114,37 +113,30 @@ class PgDonations:
     async def add_places(self, recall_id: str, places: Sequence[RecalledPlace]) -> None:
         payload = [
             {
-                "unit_id": place.placed.unit.unit_id,
-                "was": place.placed.unit.was,
+                "unit_id": place.unit.unit_id,
+                "was": place.unit.was,
                 "holder_kind": place.holder_kind,
                 "holder_id": place.holder_id,
-                "request_id": place.placed.unit.request_id,
+                "request_id": place.unit.request_id,
                 "is_frozen": place.is_frozen,
             }
             for place in places
         ]
         await _QUERIES.add_places(self._connection, recall_id=recall_id, payload=payload)
 
-    async def list_placed(self, donation_id: str) -> list[PlacedUnit]:
-        rows = _QUERIES.list_placed(self._connection, donation_id=donation_id)
-        return [
-            PlacedUnit(
-                unit=RecalledUnit(
-                    unit_id=row["unit_id"],
-                    component=row["component"],
-                    group=row["blood_group"],
-                    was=row["status"],
-                    request_id=row["request_id"],
-                    patient_reference=row["patient_reference"] or None,
-                    issued_outside=row["issued_outside"],
-                ),
-                station_id=row["station_id"],
+    async def list_destinations(self, donation_id: str) -> Mapping[str, Destination]:
+        rows = _QUERIES.list_destinations(self._connection, donation_id=donation_id)
+        return {
+            row["unit_id"]: Destination(
+                request_id=row["request_id"],
+                patient_reference=row["patient_reference"] or None,
                 hospital_id=row["hospital_id"],
                 supplier_id=row["supplier_id"],
                 to_station_id=row["to_station_id"],
+                issued_outside=row["issued_outside"],
             )
             async for row in rows
-        ]
+        }
 
     async def find_registered_group(self, donation_id: str) -> BloodGroup | None:
         row = await _QUERIES.find_registered_group(self._connection, donation_id=donation_id)

@@ -137,9 +137,9 @@ def _leave_the_neighbouring_bag(patch: pytest.MonkeyPatch) -> None:
     found = donation_recalls._find_place
     seen: list[str] = []
 
-    def find(placed: Any) -> Any:  # noqa: ANN401 - as the original
-        seen.append(placed.unit.unit_id)
-        return found(placed) if len(seen) % 2 else None
+    def find(unit: Any, went: Any) -> Any:  # noqa: ANN401 - as the original
+        seen.append(unit.unit_id)
+        return found(unit, went) if len(seen) % 2 else None
 
     patch.setattr(donation_recalls, "_find_place", find)
 

@@ -68,10 +68,9 @@ FROM jsonb_to_recordset(:payload::jsonb) AS x (
     unit_id text, was text, holder_kind text, holder_id text, request_id text, is_frozen boolean
 );
 
--- name: list_placed
+-- name: list_destinations
 SELECT
-    u.unit_id, u.component, u.blood_group, u.status, u.station_id, p.request_id,
-    r.body #>> '{patient,reference}' AS patient_reference, r.hospital_id,
+    u.unit_id, p.request_id, r.body #>> '{patient,reference}' AS patient_reference, r.hospital_id,
     r.station_id AS supplier_id, t.to_station_id, d.issued_outside
 FROM units AS u
 LEFT JOIN LATERAL (
@@ -84,8 +83,7 @@ LEFT JOIN LATERAL (
     SELECT max(reason) AS issued_outside FROM reconciliation_differences
     WHERE unit_id = u.unit_id AND resolution = 'issued_outside'
 ) AS d ON true
-WHERE u.donation_id = :donation_id::text
-ORDER BY u.unit_id;
+WHERE u.donation_id = :donation_id::text;
 
 -- name: list_in_quarantine
 SELECT DISTINCT donation_id FROM units

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from models.events.donations import RecalledUnit
 from models.groups import BloodGroup
 from models.laboratory import LabResult, StationResult
 from models.units import UnitStatus
-from streams.ports.donations import PlacedUnit, Recall, RecalledPlace, Spellings
-from tests.support.memory_store.rows import State, UnitRow
+from streams.ports.donations import Destination, Recall, RecalledPlace, Spellings
+from tests.support.memory_store.rows import State
 
 
 class MemoryDonations:
@@ -87,12 +86,12 @@ class MemoryDonations:
     async def add_places(self, recall_id: str, places: Sequence[RecalledPlace]) -> None:
         """Do nothing: the notices carry the same places."""
 
-    async def list_placed(self, donation_id: str) -> list[PlacedUnit]:
-        return [
-            self._place(row)
-            for row in self._state.units.values()
+    async def list_destinations(self, donation_id: str) -> Mapping[str, Destination]:
+        return {
+            unit_id: self._find_destination(unit_id)
+            for unit_id, row in self._state.units.items()
             if row.unit.donation_id == donation_id
-        ]
+        }
 
     async def find_registered_group(self, donation_id: str) -> BloodGroup | None:
         """Return None: there is no register of donors in memory."""
@@ -113,27 +112,18 @@ class MemoryDonations:
             and row.status in held
         )
 
-    def _place(self, row: UnitRow) -> PlacedUnit:
+    def _find_destination(self, unit_id: str) -> Destination:
         promises = [
-            promise
-            for promise in self._state.promises.values()
-            if promise.unit_id == row.unit.unit_id
+            promise for promise in self._state.promises.values() if promise.unit_id == unit_id
         ]
         last = max(promises, key=lambda promise: promise.live.epoch, default=None)
         request_id = last.live.request_id if last else None
         request = self._state.requests[request_id].request if request_id else None
         transfer_id = last.live.transfer_id if last else None
         transfer = self._state.transfers[transfer_id] if transfer_id else None
-        return PlacedUnit(
-            unit=RecalledUnit(
-                unit_id=row.unit.unit_id,
-                component=row.unit.component,
-                group=row.unit.group,
-                was=row.status,
-                request_id=request_id,
-                patient_reference=request.patient.reference if request else None,
-            ),
-            station_id=row.unit.station_id,
+        return Destination(
+            request_id=request_id,
+            patient_reference=request.patient.reference if request else None,
             hospital_id=request.hospital_id if request else None,
             supplier_id=request.station_id if request else None,
             to_station_id=transfer.to_station_id if transfer else None,
