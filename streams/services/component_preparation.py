@@ -7,19 +7,17 @@ station had released by its own word stands under that word.
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
 from models.components import Component
 from models.errors import ContractError, DomainRefusal
 from models.events.donations import DonationSplit, MadeComponent
 from models.rules.rulebook import Rulebook
 from models.shelf_lives import find_full_life
-from models.texts.validation import describe_broken
 from models.unit_states import Actor, describe_states_for
 from models.units import Unit, UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.stock import NewUnit, UnitState
 from streams.services.quarantine_release import Releases
+from streams.services.told_units import build_unit
 from streams.services.unit_moves import MoveCause, move, name_actor, record_birth
 
 
@@ -134,20 +132,12 @@ def _build(parent: UnitState, made: MadeComponent, event: DonationSplit, rules: 
     if is_thawed and traits.deglycerolised_at is None:
         traits = traits.but(deglycerolised_at=event.split_at)
     until = find_full_life(made.component, parent.collected_at, traits, rules.components)
-    try:
-        return Unit(
-            unit_id=made.unit_id,
-            donation_id=parent.donation_id,
-            station_id=parent.station_id,
-            component=made.component,
-            group=parent.group,
-            volume_ml=made.volume_ml,
-            collected_at=parent.collected_at,
-            expires_at=made.expires_at or until,
-            traits=traits,
-        )
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise ContractError(
-            "donation_invalid", unit_id=made.unit_id, rule=str(describe_broken(first))
-        ) from error
+    return build_unit(
+        made,
+        donation_id=parent.donation_id,
+        station_id=parent.station_id,
+        group=parent.group,
+        collected_at=parent.collected_at,
+        expires_at=made.expires_at or until,
+        traits=traits,
+    )

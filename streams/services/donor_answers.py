@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from datetime import timedelta, timezone
 
-from pydantic import ValidationError
-
 from models.components import Component
 from models.donation_kinds import DonationKind
-from models.donors import Answer, CallOutStatus, Donation
+from models.donors import Answer, CallOutStatus
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.donors import CallOutAnswered, DonationGroupDiffers
-from models.texts.validation import describe_broken
 from models.unit_states import Actor
 from models.units import Unit, UnitStatus
 from streams.ports import (
@@ -31,6 +28,7 @@ from streams.ports.stock import NewUnit
 from streams.services.donor_call_outs import CallOuts, list_call_obstacles
 from streams.services.quarantine_release import Releases
 from streams.services.station_lookup import get_own_station
+from streams.services.told_units import build_unit
 from streams.services.unit_moves import MoveCause, move, record_birth
 
 _ALLOWED_FROM = {
@@ -149,7 +147,7 @@ class AnswerService:
     async def _donate(self, work: UnitOfWork, event: CallOutAnswered, call: ReserveCall) -> None:
         if event.donation is None:
             raise InvariantViolation("donated_without_donation", call_out_id=event.call_out_id)
-        unit = _build_unit(event.donation, station_id=event.station_id)
+        unit = build_unit(event.donation, station_id=event.station_id)
         gives = call.state.record.donor.gives
         if work.rules.donors.find_kind(unit.component) is not gives:
             if gives is DonationKind.APHERESIS_PLATELETS:
@@ -198,26 +196,6 @@ class AnswerService:
         states = await work.stock.lock_units([unit.unit_id])
         await move(work, states[unit.unit_id], UnitStatus.QUARANTINED, cause)
         await self._releases.assess(work, unit.donation_id)
-
-
-def _build_unit(donation: Donation, *, station_id: str) -> Unit:
-    """Build the unit; the shelf life of its component bounds its expiry."""
-    try:
-        return Unit(
-            unit_id=donation.unit_id,
-            donation_id=donation.donation_id,
-            station_id=station_id,
-            component=donation.component,
-            group=donation.group,
-            volume_ml=donation.volume_ml,
-            collected_at=donation.collected_at,
-            expires_at=donation.expires_at,
-        )
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise ContractError(
-            "donation_invalid", unit_id=donation.unit_id, rule=str(describe_broken(first))
-        ) from error
 
 
 def _publish_group_differs(
