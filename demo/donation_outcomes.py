@@ -12,12 +12,15 @@ from datetime import datetime
 from typing import Any
 
 from demo.actor_context import DrillStage
+from models.clearance import UnitFacts
+from models.components import Component
+from models.groups import BloodGroup
 from models.units import UnitStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DonatedLife:
-    """A unit that a called donor gave.
+class DonatedLife(UnitFacts):
+    """A unit that a called donor gave, and what became of it.
 
     Attributes:
         clear: Number of results that allow its release.
@@ -26,14 +29,9 @@ class DonatedLife:
         place: Chinese and English name of its destination, promised or reached; None without one.
     """
 
-    unit_id: str
-    group: str
-    volume_ml: int
-    collected_at: datetime
     clear: int
     against: int
     released_at: datetime | None
-    status: UnitStatus
     place: tuple[str, str] | None
 
 
@@ -64,15 +62,21 @@ def _to_life(
 ) -> DonatedLife:
     against = sum(result.get("outcome") == "reactive" for result in results)
     goal = unit["hospital_id"] or unit["to_station_id"]
-    released_at = unit["released_at"]
+    released_at, status = unit["released_at"], UnitStatus(unit["status"])
     return DonatedLife(
         unit_id=unit["unit_id"],
-        group=unit["group"],
+        station_id=unit["station_id"],
+        component=Component(unit["component"]),
+        group=BloodGroup(unit["group"]),
         volume_ml=unit["volume_ml"],
+        status=status,
         collected_at=datetime.fromisoformat(unit["collected_at"]),
+        expires_at=datetime.fromisoformat(unit["expires_at"]),
+        released=released_at is not None,
+        recalled=status is UnitStatus.RECALLED,
+        epoch=0,
         clear=len(results) - against,
         against=against,
         released_at=datetime.fromisoformat(released_at) if released_at else None,
-        status=UnitStatus(unit["status"]),
         place=stage.scenario.get_names(goal) if goal else None,
     )

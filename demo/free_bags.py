@@ -9,16 +9,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
 
 from demo.actor_context import DrillStage
 from demo.donation_outcomes import DonatedLife
 from demo.scenario import Scenario
 from demo.serving_options import FreeBag
 from models.clearance import UnitFacts
-from models.components import Component
 from models.events.stock import CountedUnit
-from models.groups import BloodGroup
 from models.units import UnitStatus
 
 _UNIT_ID, _STATUS, _FREE = "血袋号", "状态", "在库"
@@ -73,18 +71,5 @@ def _of_count(scenario: Scenario, counted: CountedUnit, station_id: str) -> Free
 
 
 def _of_donation(scenario: Scenario, life: DonatedLife, station_id: str) -> FreeBag:
-    facts = UnitFacts(
-        unit_id=life.unit_id,
-        station_id=station_id,
-        component=Component.RED_CELLS,
-        group=BloodGroup(life.group),
-        volume_ml=life.volume_ml,
-        status=UnitStatus.AVAILABLE,
-        collected_at=life.collected_at,
-        expires_at=life.collected_at + timedelta(days=scenario.donors.collection.shelf_life_d),
-        released=True,
-        recalled=False,
-        epoch=0,
-    )
-    released_at: datetime = life.released_at or scenario.at(scenario.timeline.ends_after_h)
-    return FreeBag(unit=facts, since=released_at)
+    unit = replace(life, station_id=station_id, status=UnitStatus.AVAILABLE, released=True)
+    return FreeBag(unit=unit, since=life.released_at or scenario.at(scenario.timeline.ends_after_h))
