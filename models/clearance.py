@@ -35,7 +35,7 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitFacts:
-    """A unit as the kernel and the choice of units see it.
+    """A unit as it stands on record: what the kernel and the choice of units see of it.
 
     Attributes:
         volume_ml: What the label says. It clears nothing and refuses nothing; it decides how much
