@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
+from os import SEEK_END
 from pathlib import Path
+from typing import BinaryIO
 
 LOG_LIMIT_BYTES = 8 * 1024 * 1024
 """One log takes at most twice this, plus what is written between two checks."""
@@ -31,9 +33,15 @@ def roll(log: Path, *, limit_bytes: int = LOG_LIMIT_BYTES) -> bool:
         with log.open("r+b") as source, draft.open("wb") as sink:
             for _ in range(_ROUNDS):
                 shutil.copyfileobj(source, sink)
-                if log.stat().st_size == source.tell():
+                if log.stat().st_size == source.tell() and _ends_with_a_line(source):
                     break
             source.truncate(0)
         draft.replace(log.with_name(log.name + ".1"))
         return True
     return False
+
+
+def _ends_with_a_line(source: BinaryIO) -> bool:
+    """A line over the edge of a page is seen half written for a moment."""
+    source.seek(-1, SEEK_END)
+    return source.read(1) == b"\n"

@@ -3,12 +3,12 @@
 -- what is done with it is still done under its epoch.
 SELECT
     u.unit_id, u.station_id, u.component, u.blood_group, u.volume_ml, u.status, u.collected_at,
-    u.expires_at, u.released_at, coalesce(p.epoch, 0) AS epoch, u.traits, u.out_of_control_s,
+    u.expires_at, u.released_at, coalesce(p.last_epoch, 0) AS epoch, u.traits, u.out_of_control_s,
     u.doubted_at IS NOT NULL AS may_have_left,
     p.request_id, p.transfer_id, r.hospital_id, t.to_station_id
 FROM units AS u
 LEFT JOIN LATERAL (
-    SELECT epoch, request_id, transfer_id FROM promises
+    SELECT epoch AS last_epoch, request_id, transfer_id FROM promises
     WHERE unit_id = u.unit_id
     ORDER BY epoch DESC LIMIT 1
 ) AS p ON true
