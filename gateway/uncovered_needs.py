@@ -63,6 +63,23 @@ class Want:
         return place == (self.component, self.place) and group in self.groups
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BloodSources:
+    """What may bring the units that a request lacks.
+
+    Attributes:
+        calls: The calls that serve it, each donor once.
+        transfers: The transfers that serve it, with `volumes_live`, `agreed_at` and `eta_s`.
+        reserve: The register of the station; given only where `depends_on_reserve`.
+        neighbours: The stations that are told of its shortages.
+    """
+
+    calls: Sequence[Row] = ()
+    transfers: Sequence[Row] = ()
+    reserve: Sequence[DonorRecord] = ()
+    neighbours: Sequence[str] = ()
+
+
 def list_wants(
     request: UrgentRequest, lines: Sequence[Row], policy: StationPolicy, rules: Rulebook
 ) -> tuple[Want, ...]:
@@ -153,13 +170,10 @@ def depends_on_reserve(
 
 
 def list_sought(
-    *,
     request: UrgentRequest,
     wants: Sequence[Want],
-    calls: Sequence[Row],
-    transfers: Sequence[Row],
-    reserve: Sequence[DonorRecord],
-    neighbours: Sequence[str],
+    sources: BloodSources,
+    *,
     eta_s: int,
     now: datetime,
     rules: DonorRules,
@@ -169,11 +183,7 @@ def list_sought(
     Args:
         request: The request as it now stands.
         wants: What its lines want.
-        calls: The calls that serve it, each donor once.
-        transfers: The transfers that serve it, with `volumes_live`, `agreed_at`
-            and `eta_s`.
-        reserve: The register of the station; given only where `depends_on_reserve`.
-        neighbours: The stations that are told of its shortages.
+        sources: What may bring the missing units.
         eta_s: Seconds from the station to the hospital.
         now: The instant at which it is judged who may give.
         rules: Who may give.
@@ -181,16 +191,16 @@ def list_sought(
     lacking = [want for want in wants if want.missing]
     if not lacking:
         return []
-    live = [row for row in transfers if row["status"] not in _ENDED and row["volumes_live"]]
+    live = [row for row in sources.transfers if row["status"] not in _ENDED and row["volumes_live"]]
     return [
-        *_list_donors(request, lacking, calls, reserve, now=now, rules=rules),
+        *_list_donors(request, lacking, sources, now=now, rules=rules),
         *_list_too_late(
             request,
-            _list_callable(lacking, calls, reserve),
+            _list_callable(lacking, sources),
             there_at=now + timedelta(seconds=rules.ready_after_s + eta_s),
         ),
-        explain("sought_neighbours", {"stations": " ".join(neighbours)})
-        if neighbours
+        explain("sought_neighbours", {"stations": " ".join(sources.neighbours)})
+        if sources.neighbours
         else explain("sought_no_neighbour"),
         *_list_transfers(live),
         _render_missing(lacking, live),
@@ -229,15 +239,13 @@ def _list_from_donors(wants: Sequence[Want]) -> list[Want]:
     return [want for want in wants if want.missing and want.gives is not None]
 
 
-def _list_callable(
-    wants: Sequence[Want], calls: Sequence[Row], reserve: Sequence[DonorRecord]
-) -> list[Want]:
+def _list_callable(wants: Sequence[Want], sources: BloodSources) -> list[Want]:
     """List the wants for which somebody is called.
 
     Where no donor of platelets is registered, the station arranges the appointments itself.
     """
-    kinds = {record.donor.gives for record in reserve} | {DonationKind.WHOLE_BLOOD}
-    called = bool(_list_under_way(calls))
+    kinds = {record.donor.gives for record in sources.reserve} | {DonationKind.WHOLE_BLOOD}
+    called = bool(_list_under_way(sources.calls))
     return [want for want in _list_from_donors(wants) if called or want.gives in kinds]
 
 
@@ -248,14 +256,13 @@ def _list_under_way(calls: Sequence[Row]) -> list[Row]:
 def _list_donors(
     request: UrgentRequest,
     lacking: Sequence[Want],
-    calls: Sequence[Row],
-    reserve: Sequence[DonorRecord],
+    sources: BloodSources,
     *,
     now: datetime,
     rules: DonorRules,
 ) -> Iterator[dict[str, Any]]:
-    under_way = _list_under_way(calls)
-    from_donors = _list_callable(lacking, calls, reserve)
+    under_way = _list_under_way(sources.calls)
+    from_donors = _list_callable(lacking, sources)
     by_appointment = {want.component for want in lacking} - {want.component for want in from_donors}
     for component in sorted(by_appointment):
         yield explain("sought_by_appointment", {"component": component})
@@ -267,10 +274,10 @@ def _list_donors(
     if under_way:
         yield _render_called(under_way)
         return
-    asked = {row["donor_id"] for row in calls if row["status"] in _CAME_TO_NOTHING}
+    asked = {row["donor_id"] for row in sources.calls if row["status"] in _CAME_TO_NOTHING}
     if asked:
         yield explain("sought_calls_came_to_nothing", {"calls": len(asked)})
-    yield _render_reserve(from_donors, reserve, asked, now=now, rules=rules)
+    yield _render_reserve(from_donors, sources.reserve, asked, now=now, rules=rules)
 
 
 def _list_too_late(

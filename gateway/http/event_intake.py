@@ -8,22 +8,18 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.http import problems
-from gateway.http.call_headers import HttpCall
 from gateway.http.responses import to_response
 from gateway.intake.acceptance import Caller
-from gateway.intake.submission import IDEMPOTENCY_KEY, Sent
+from gateway.intake.submission import Sent
 from gateway.runtime import Gateway
 from streams.store.read_models.pages import EventFate
 
 
 async def publish(
     gateway: Gateway,
-    call: HttpCall,
+    caller: Caller,
     events: Sequence[Sent],
     *,
-    source: str,
-    key: str | None = None,
-    named_by: str = IDEMPOTENCY_KEY,
     beside: Mapping[str, Any] | None = None,
     read_outcome: Callable[[], Awaitable[Mapping[str, Any]]] | None = None,
 ) -> Response:
@@ -35,22 +31,18 @@ async def publish(
 
     Args:
         gateway: Where they are accepted.
-        call: The call that they are made of.
+        caller: On whose behalf they are sent (`HttpCall.to_caller`).
         events: One or more events of one topic.
-        source: As in `HttpCall.to_caller`, as are `key` and `named_by`.
-        key: Replaces a missing Idempotency-Key.
-        named_by: The field that `key` was taken from.
         beside: Further fields of the answer.
         read_outcome: Reads further fields of the answer once the engine has acted.
 
     Raises:
         ContractError: `fields_invalid`: a moment that cannot be true.
     """
-    caller = call.to_caller(source, key=key, named_by=named_by)
     acceptance = await gateway.submissions.accept(events, caller)
     if acceptance.refused is not None:
         return answer_refused(acceptance.refused)
-    told = {**render_sent(acceptance.event_ids, source=source), **(beside or {})}
+    told = {**render_sent(acceptance.event_ids, source=caller.source), **(beside or {})}
     headers = render_wait(caller)
     if caller.wait_s and acceptance.is_done:
         became = await read_outcome() if read_outcome else {}

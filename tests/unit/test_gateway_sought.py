@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.uncovered_needs import (
+    BloodSources,
     count_calls,
     depends_on_reserve,
     join_texts,
@@ -45,17 +46,13 @@ def describe(
     lines = [{"line_no": line.line_no, "uncovered": line.quantity} for line in request.lines]
     wants = list_wants(request, lines, StationPolicy(), PACKAGED)
     serving = list_serving_calls(wants, calls)
-    return list_sought(
-        request=request,
-        wants=wants,
+    sources = BloodSources(
         calls=serving,
         transfers=list_serving_transfers(wants, transfers),
         reserve=reserve if depends_on_reserve(request, wants, serving) else (),
         neighbours=neighbours,
-        eta_s=eta_s,
-        now=AT,
-        rules=PACKAGED.donors,
     )
+    return list_sought(request, wants, sources, eta_s=eta_s, now=AT, rules=PACKAGED.donors)
 
 
 def codes(request: UrgentRequest = RED, **given: Any) -> list[str]:  # noqa: ANN401 - any argument
@@ -284,20 +281,7 @@ def test_a_neighbour_is_who_names_the_other() -> None:
 
 def test_f11_nothing_is_sought_where_nothing_is_missing() -> None:
     wants = list_wants(RED, [{"line_no": 1, "uncovered": 0}], StationPolicy(), PACKAGED)
-    assert (
-        list_sought(
-            request=RED,
-            wants=wants,
-            calls=[],
-            transfers=[],
-            reserve=[],
-            neighbours=(),
-            eta_s=0,
-            now=AT,
-            rules=PACKAGED.donors,
-        )
-        == []
-    )
+    assert list_sought(RED, wants, BloodSources(), eta_s=0, now=AT, rules=PACKAGED.donors) == []
 
 
 def test_f56_one_person_under_two_numbers_is_one_who_may_be_called() -> None:

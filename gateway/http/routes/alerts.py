@@ -208,13 +208,11 @@ async def _send(
     gateway: Gateway, call: HttpCall, principal: Principal, alert: Alert, *, key: str
 ) -> Response:
     """Publish an alert; the answer names the stations in reach and the doubts about the alert."""
+    source = principal.actor if principal.is_dispatcher else f"feed/{principal.key_id}"
     return await publish(
         gateway,
-        call,
+        call.to_caller(source, key=key, named_by="alert_id"),
         [AlertReceived(alert=alert)],
-        source=principal.actor if principal.is_dispatcher else f"feed/{principal.key_id}",
-        key=key,
-        named_by="alert_id",
         beside=await _render_prospects(gateway, alert),
     )
 

@@ -26,6 +26,7 @@ from models.base import Identifier, Instant, Line, Value
 from models.donors import Answer, CallOutStatus, Donation
 from models.errors import ContractError, DomainRefusal, TransientError
 from models.events.donors import CallOutAnswered
+from streams.store.read_models.pages import CallOutFilter
 
 router = APIRouter(tags=["donors"])
 
@@ -70,10 +71,11 @@ async def list_call_outs(
     query: Annotated[CallQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
+    wanted = CallOutFilter(
+        station_id=station_id, statuses=query.status or None, cause_id=query.cause_id
+    )
     rows = await gateway.pages.list_call_outs(
-        station_id=station_id,
-        statuses=query.status or None,
-        cause_id=query.cause_id,
+        wanted,
         limit=query.limit,
         contacts_for=principal.key_id if principal.scope is KeyScope.STATION else None,
         actor=principal.actor,
@@ -93,8 +95,7 @@ async def get_call_out(call_out_id: Identifier, gateway: GatewayDep, principal: 
     if found is None or (own is not None and own != found["station_id"]):
         raise DomainRefusal("call_out_unknown", call_out_id=call_out_id)
     (row,) = await pages.list_call_outs(
-        station_id=found["station_id"],
-        call_out_id=call_out_id,
+        CallOutFilter(station_id=found["station_id"], call_out_id=call_out_id),
         limit=1,
         contacts_for=principal.key_id if principal.scope is KeyScope.STATION else None,
         actor=principal.actor,
@@ -127,7 +128,7 @@ async def answer_call_out(
     event = validate(CallOutAnswered, fields, call_out_id=call_out_id)
     source = principal.actor if principal.is_dispatcher else f"station/{event.station_id}"
     beside = {"warnings": _list_doubts(event, registered)}
-    return await publish(gateway, call, [event], source=source, beside=beside)
+    return await publish(gateway, call.to_caller(source), [event], beside=beside)
 
 
 def _list_doubts(event: CallOutAnswered, registered: str | None) -> list[dict[str, Any]]:

@@ -104,7 +104,7 @@ async def add_results(
         DonationTested(station_id=station_id, donation_id=donation_id, result=result)
         for result in results.results
     ]
-    return await publish(gateway, call, events, source=f"station/{station_id}")
+    return await publish(gateway, call.to_caller(f"station/{station_id}"), events)
 
 
 @router.post(
@@ -125,7 +125,7 @@ async def split_donation(
     fields = dict(split)
     fields["split_at"] = call.settle_moment(split.split_at, field="split_at")
     event = validate(DonationSplit, fields, station_id=station_id, donation_id=donation_id)
-    return await publish(gateway, call, [event], source=f"station/{station_id}")
+    return await publish(gateway, call.to_caller(f"station/{station_id}"), [event])
 
 
 @router.post(
@@ -159,7 +159,7 @@ async def recall_donation(
         recalled_by=recall.recalled_by,
     )
     source = principal.actor if principal.is_dispatcher else f"station/{station_id}"
-    return await publish(gateway, call, [event], source=source)
+    return await publish(gateway, call.to_caller(source), [event])
 
 
 async def _ensure_own(gateway: Gateway, principal: Principal, donation_id: str) -> None:

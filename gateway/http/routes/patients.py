@@ -90,6 +90,5 @@ async def change_patient(
         reference=reference,
         changed_by=principal.actor if principal.is_dispatcher else "",
     )
-    return await publish(
-        gateway, call, [PatientChanged(change=change)], source=f"hospital/{hospital_id}"
-    )
+    caller = call.to_caller(f"hospital/{hospital_id}")
+    return await publish(gateway, caller, [PatientChanged(change=change)])

@@ -130,7 +130,7 @@ async def close_differences(
         )
         for start in range(0, len(unit_ids), PART_UNITS)
     ]
-    return await publish(gateway, call, events, source=f"station/{station_id}")
+    return await publish(gateway, call.to_caller(f"station/{station_id}"), events)
 
 
 async def _choose(

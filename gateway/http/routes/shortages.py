@@ -144,10 +144,8 @@ async def make_offer(
     offer = validate(Offer, dict(new), offer_id=offer_id, from_station_id=giver)
     answer = await publish(
         gateway,
-        call,
+        call.to_caller(f"station/{giver}", key=offer_id),
         [OfferMade(offer=offer)],
-        source=f"station/{giver}",
-        key=offer_id,
         read_outcome=lambda: _render_outcome(gateway, offer_id),
     )
     answer.headers["X-Offer-Id"] = offer_id

@@ -20,6 +20,7 @@ from gateway.http.responses import to_response
 from gateway.http.scopes import Party
 from gateway.runtime import Gateway
 from gateway.uncovered_needs import (
+    BloodSources,
     count_calls,
     depends_on_reserve,
     join_texts,
@@ -133,13 +134,16 @@ async def get_request(request_id: Identifier, gateway: GatewayDep, principal: Pa
             if depends_on_reserve(asked, wants, calls)
             else ()
         )
-        sought = list_sought(
-            request=asked,
-            wants=wants,
+        sources = BloodSources(
             calls=calls,
             transfers=transfers,
             reserve=reserve,
             neighbours=list_neighbours(asked.station_id, stations),
+        )
+        sought = list_sought(
+            asked,
+            wants,
+            sources,
             eta_s=_find_way_s(gateway, asked),
             now=gateway.clock.now(),
             rules=gateway.rules.donors,

@@ -106,7 +106,7 @@ async def change_stock(
     fields = dict(change)
     fields["happened_at"] = call.settle_moment(change.happened_at, field="happened_at")
     event = validate(StockChanged, fields, station_id=station_id)
-    return await publish(gateway, call, [event], source=f"station/{station_id}")
+    return await publish(gateway, call.to_caller(f"station/{station_id}"), [event])
 
 
 @router.post(
@@ -135,7 +135,7 @@ async def change_at_hospital(
     fields = dict(change)
     fields["happened_at"] = call.settle_moment(change.happened_at, field="happened_at")
     event = validate(StockChanged, fields, station_id=hospital.station_id)
-    return await publish(gateway, call, [event], source=f"hospital/{hospital_id}")
+    return await publish(gateway, call.to_caller(f"hospital/{hospital_id}"), [event])
 
 
 async def _ensure_epoch(

@@ -56,6 +56,16 @@ class RequestFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallOutFilter:
+    """Which calls of a station's donors; None for no limit."""
+
+    station_id: str
+    statuses: tuple[str, ...] | None = None
+    cause_id: str | None = None
+    call_out_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventName:
     """An event as its reader knows it, and what it is about."""
 
@@ -331,23 +341,12 @@ class PgPages:
         return await self._find("find_call_out", call_out_id=call_out_id)
 
     async def list_call_outs(
-        self,
-        *,
-        station_id: str,
-        statuses: Sequence[str] | None = None,
-        cause_id: str | None = None,
-        call_out_id: str | None = None,
-        limit: int,
-        contacts_for: str | None,
-        actor: str,
+        self, wanted: CallOutFilter, *, limit: int, contacts_for: str | None, actor: str
     ) -> list[Row]:
         """List calls, newest first.
 
         Args:
-            station_id: Whose donors.
-            statuses: Only these; None for all.
-            cause_id: Only for this cause; None for all.
-            call_out_id: This one alone; None for all.
+            wanted: Which of them.
             limit: At most so many.
             contacts_for: The key that reads names and contacts, kept in the access record; None
                 leaves them out.
@@ -357,16 +356,16 @@ class PgPages:
             rows = await _rows(
                 connection,
                 "list_call_outs",
-                station_id=station_id,
-                statuses=list(statuses) if statuses else None,
-                cause_id=cause_id,
-                call_out_id=call_out_id,
+                station_id=wanted.station_id,
+                statuses=list(wanted.statuses) if wanted.statuses else None,
+                cause_id=wanted.cause_id,
+                call_out_id=wanted.call_out_id,
                 limit=limit,
             )
             if contacts_for is not None and rows:
                 context = Context(now=self._clock.now(), cause=contacts_for, actor=actor)
                 reads = [
-                    audit_donor_read(donor_id, station_id=station_id)
+                    audit_donor_read(donor_id, station_id=wanted.station_id)
                     for donor_id in sorted({row["donor_id"] for row in rows})
                 ]
                 await append_audit(connection, [audit_line(read, context) for read in reads])
