@@ -58,10 +58,9 @@ class ActivationChange:
 
 
 def decide_activations(
-    *,
-    alert: Alert,
     estimate: NeedEstimate,
     supplies: Sequence[StationSupply],
+    *,
     donors_ready_s: int,
     current: Sequence[Activation],
     now: datetime,
@@ -70,8 +69,7 @@ def decide_activations(
     """Decide every station's part in a disaster under its newest alert.
 
     Args:
-        alert: The newest revision.
-        estimate: What the disaster needs, from that alert.
+        estimate: What the disaster needs, from its newest alert.
         supplies: Every station once; those too far away are left out here.
         donors_ready_s: Seconds from a call until the blood of whoever comes may be used. What a
             station can send no sooner does not spare a donor.
@@ -87,27 +85,28 @@ def decide_activations(
         station that does not lead wants at most its callable donors.
     """
     before = {activation.station_id: activation for activation in current}
-    near = [] if estimate.is_nothing else _list_near(alert, supplies)
+    near = [] if estimate.is_nothing else _list_near(estimate.alert, supplies)
     shares = _share_donations(near, _count_donations_open(estimate, near, donors_ready_s, rules))
     taking_part = {supply.station.station_id for _, supply in near}
+    usable = _explain_usable(near, donors_ready_s)
     changes = [
         _take_part(
-            alert=alert,
-            estimate=estimate,
-            station=supply.station,
-            lead=at == 0,
-            distance_km=distance_km,
-            donors_wanted=shares[supply.station.station_id],
-            donors_callable=supply.callable_donors,
-            usable=_explain_usable(near, donors_ready_s),
-            before=before.get(supply.station.station_id),
+            _Part(
+                supply=supply,
+                lead=at == 0,
+                distance_km=distance_km,
+                donors_wanted=shares[supply.station.station_id],
+            ),
+            estimate,
+            before.get(supply.station.station_id),
+            usable=usable,
             now=now,
             rules=rules,
         )
         for at, (distance_km, supply) in enumerate(near)
     ]
     changes.extend(
-        _stand_down(activation, alert, estimate, now)
+        _stand_down(activation, estimate, now)
         for station_id, activation in sorted(before.items())
         if station_id not in taking_part and activation.status is ActivationStatus.OPEN
     )
@@ -219,49 +218,59 @@ def _share(asked: int, reserve: Mapping[str, int]) -> dict[str, int]:
     return shares
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """The part of one station in reach: whether it leads, and the donations wanted of it."""
+
+    supply: StationSupply
+    lead: bool
+    distance_km: float
+    donors_wanted: int
+
+    @property
+    def donors_missing(self) -> int:
+        """Return the donations wanted that no callable donor can give."""
+        return max(0, self.donors_wanted - self.supply.callable_donors)
+
+
 def _take_part(
-    *,
-    alert: Alert,
+    part: _Part,
     estimate: NeedEstimate,
-    station: Station,
-    lead: bool,
-    distance_km: float,
-    donors_wanted: int,
-    donors_callable: int,
-    usable: Reason,
     before: Activation | None,
+    *,
+    usable: Reason,
     now: datetime,
     rules: DisasterRules,
 ) -> ActivationChange:
+    alert, station_id = estimate.alert, part.supply.station.station_id
     was_open = before is not None and before.status is ActivationStatus.OPEN
     ends_at = None
     if estimate.exercise:
         ends_at = before.ends_at if before is not None and was_open else None
         ends_at = ends_at or now + timedelta(hours=rules.exercise.ends_after_h)
-    missing = max(0, donors_wanted - donors_callable)
     activation = Activation(
-        activation_id=derive_id("activation", alert.event_key, station.station_id),
+        activation_id=derive_id("activation", alert.event_key, station_id),
         event_key=alert.event_key,
-        station_id=station.station_id,
+        station_id=station_id,
         revision=alert.revision,
         status=ActivationStatus.OPEN,
         exercise=estimate.exercise,
-        lead=lead,
-        distance_km=round(distance_km, 1),
+        lead=part.lead,
+        distance_km=round(part.distance_km, 1),
         needs=estimate.needs,
-        donors_wanted=donors_wanted,
-        donors_callable=donors_callable,
-        donors_missing=missing,
+        donors_wanted=part.donors_wanted,
+        donors_callable=part.supply.callable_donors,
+        donors_missing=part.donors_missing,
         ends_at=ends_at,
         decided_at=now,
     )
     share = Reason(
         code="donations_shared",
         params={
-            "donors_wanted": donors_wanted,
-            "donors_callable": donors_callable,
-            "donors_missing": missing,
-            "lead": int(lead),
+            "donors_wanted": part.donors_wanted,
+            "donors_callable": part.supply.callable_donors,
+            "donors_missing": part.donors_missing,
+            "lead": int(part.lead),
         },
         rule=rules.cite(rules.donations),
     )
@@ -273,10 +282,10 @@ def _take_part(
     )
 
 
-def _stand_down(
-    before: Activation, alert: Alert, estimate: NeedEstimate, now: datetime
-) -> ActivationChange:
-    activation = _stood_down(before, now).but(revision=alert.revision, needs=estimate.needs)
+def _stand_down(before: Activation, estimate: NeedEstimate, now: datetime) -> ActivationChange:
+    activation = _stood_down(before, now).but(
+        revision=estimate.alert.revision, needs=estimate.needs
+    )
     code = "nothing_needed" if estimate.is_nothing else "out_of_radius"
     return ActivationChange(
         activation=activation,

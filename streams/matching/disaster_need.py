@@ -25,18 +25,23 @@ class NeedEstimate:
     """What a disaster is expected to need.
 
     Attributes:
+        alert: The newest revision, from which it is made.
         needs: Units per component; empty if the alert was cancelled or gives no basis.
         admissions: Patients expected to be admitted.
         basis: `reported`, `estimated` or `magnitude`; `none` with empty needs.
-        exercise: The alert is an exercise or a test.
         reasons: The steps that led here, with the rule of each.
     """
 
+    alert: Alert
     needs: tuple[Need, ...]
     admissions: int
     basis: str
-    exercise: bool
     reasons: tuple[Reason, ...]
+
+    @property
+    def exercise(self) -> bool:
+        """Return whether the alert is an exercise or a test."""
+        return self.alert.status is not AlertStatus.ACTUAL
 
     @property
     def is_nothing(self) -> bool:
@@ -68,12 +73,11 @@ def estimate_need(
         need smaller; a cancellation needs nothing.
     Source: models/rules/data/disasters.toml.
     """
-    exercise = alert.status is not AlertStatus.ACTUAL
     found = _find_admissions(alert, earlier, rules)
     if found is None:
         code = "alert_cancelled" if alert.kind is AlertKind.CANCEL else "no_basis_for_need"
         return NeedEstimate(
-            needs=(), admissions=0, basis="none", exercise=exercise, reasons=(Reason(code=code),)
+            alert=alert, needs=(), admissions=0, basis="none", reasons=(Reason(code=code),)
         )
     admissions = round_up(found.expected)
     needs = tuple(
@@ -93,10 +97,10 @@ def estimate_need(
         rule=rules.cite(rules.components),
     )
     return NeedEstimate(
+        alert=alert,
         needs=needs,
         admissions=admissions,
         basis=found.basis,
-        exercise=exercise,
         reasons=(*found.reasons, per_admission, *_explain_doses(rules)),
     )
 

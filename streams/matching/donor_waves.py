@@ -47,6 +47,29 @@ class Wave:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DonationDemand:
+    """What one cause wants of a station's reserve.
+
+    Attributes:
+        station: Station whose reserve and policy apply.
+        wanted: Donations wanted in all.
+        expected_already: Donations made, under way or expected of calls already out.
+        groups: Groups that can serve, the most wanted first; others are not called.
+        gives: What is wanted; who gives something else is not called.
+        asked_before: Donors whose call for the cause failed; they are not asked again.
+        called_before: Donors called for the cause, under the number that was called.
+    """
+
+    station: Station
+    wanted: int
+    expected_already: float
+    groups: Sequence[BloodGroup]
+    gives: DonationKind = DonationKind.WHOLE_BLOOD
+    asked_before: Collection[str] = ()
+    called_before: Sequence[DonorRecord] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallState:
     """A call as it stands."""
 
@@ -131,29 +154,13 @@ def list_each_once(
 
 
 def choose_wave(
-    records: Sequence[DonorRecord],
-    *,
-    station: Station,
-    wanted: int,
-    expected_already: float,
-    groups: Sequence[BloodGroup],
-    gives: DonationKind = DonationKind.WHOLE_BLOOD,
-    asked_before: Collection[str] = (),
-    called_before: Iterable[DonorRecord] = (),
-    now: datetime,
-    rules: DonorRules,
+    records: Sequence[DonorRecord], demand: DonationDemand, *, now: datetime, rules: DonorRules
 ) -> Wave:
     """Choose whom to call now.
 
     Args:
         records: The station's donors in any order.
-        station: Station whose reserve and policy apply.
-        wanted: Donations wanted in all.
-        expected_already: Donations made, under way or expected of calls already out.
-        groups: Groups that can serve, the most wanted first; others are not called.
-        gives: What is wanted; who gives something else is not called.
-        asked_before: Donors whose call for the same cause failed; they are not asked again.
-        called_before: Donors called for the same cause, under the number that was called.
+        demand: What the cause wants of them.
         now: Aware UTC instant of the calls.
         rules: Rules for who may be called and which answers are expected.
 
@@ -164,22 +171,22 @@ def choose_wave(
     Invariants: every called donor is eligible at `now`; without the last call the wave would fall
         short.
     """
-    missing = wanted - expected_already
+    missing = demand.wanted - demand.expected_already
     refused = _Refused()
     ready = []
     for record in records:
         obstacles = [
             *list_obstacles(record, now=now, rules=rules),
-            *_list_cause_obstacles(record, groups, gives, asked_before, rules),
+            *_list_cause_obstacles(record, demand, rules),
         ]
         refused.count(obstacles)
         if not obstacles:
             ready.append(record)
     calls: list[WaveCall] = []
-    called = _Called(called_before)
+    called = _Called(demand.called_before)
     expected = 0.0
     left = 0
-    for record in sorted(ready, key=lambda record: _rank(record, station, groups, rules)):
+    for record in sorted(ready, key=lambda record: _rank(record, demand, rules)):
         match called.add(record):
             case "contact":
                 refused.count([Reason(code="contact_called", rule=rules.cite(rules.one_contact))])
@@ -192,8 +199,8 @@ def choose_wave(
         if is_enough(expected, wanted=missing):
             left += 1
             continue
-        chance = expect_acceptance(record, station=station, rules=rules)
-        chance *= expect_show_up(record, station=station, rules=rules)
+        chance = expect_acceptance(record, station=demand.station, rules=rules)
+        chance *= expect_show_up(record, station=demand.station, rules=rules)
         calls.append(WaveCall(donor_id=record.donor.donor_id, expected=chance))
         expected += chance
     refused.count([Reason(code="not_needed_yet", rule=rules.cite(rules.wave))] * left)
@@ -252,28 +259,24 @@ class _Refused:
 
 
 def _list_cause_obstacles(
-    record: DonorRecord,
-    groups: Sequence[BloodGroup],
-    gives: DonationKind,
-    asked_before: Collection[str],
-    rules: DonorRules,
+    record: DonorRecord, demand: DonationDemand, rules: DonorRules
 ) -> Iterator[Reason]:
-    if record.donor.group not in groups:
+    if record.donor.group not in demand.groups:
         yield Reason(code="group_not_wanted")
-    if record.donor.gives is not gives:
+    if record.donor.gives is not demand.gives:
         yield Reason(code="gives_something_else")
-    if record.donor.donor_id in asked_before:
+    if record.donor.donor_id in demand.asked_before:
         yield Reason(code="asked_before", rule=rules.cite(rules.once_per_cause))
 
 
 def _rank(
-    record: DonorRecord, station: Station, groups: Sequence[BloodGroup], rules: DonorRules
+    record: DonorRecord, demand: DonationDemand, rules: DonorRules
 ) -> tuple[int, bool, float, float, str]:
-    distance_km = _find_distance_km(record, station)
+    distance_km = _find_distance_km(record, demand.station)
     return (
-        groups.index(record.donor.group),
+        demand.groups.index(record.donor.group),
         not record.donor.staff,
-        -expect_acceptance(record, station=station, rules=rules),
+        -expect_acceptance(record, station=demand.station, rules=rules),
         float("inf") if distance_km is None else distance_km,
         record.donor.donor_id,
     )

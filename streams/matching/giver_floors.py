@@ -47,13 +47,26 @@ class Floor:
         return Reason(code="giver_keeps_floor", params=told, rule=rules.cite(rules.offers))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """What the station in need lacks.
+
+    Attributes:
+        units: Units to be taken at most.
+        urgent: Of those, what patients wait for urgently or in danger of life.
+        endangered: Of those, what is waited for in danger of life.
+    """
+
+    units: int
+    urgent: int
+    endangered: int
+
+
 def find_floor(
     offer: Offer,
     *,
     have: int,
-    wanted: int,
-    waited_for: int,
-    in_danger: int,
+    lack: Lack,
     thresholds: ShortageThresholds,
     burn: Burn,
     rules: ShortageRules,
@@ -63,18 +76,16 @@ def find_floor(
     Args:
         offer: What is offered, and who confirmed that it goes below the normal floor.
         have: Units of the group that may go.
-        wanted: Units to be taken at most.
-        waited_for: Of those, what patients wait for urgently or in danger of life.
-        in_danger: Of those, what is waited for in danger of life.
+        lack: What the station in need lacks.
         thresholds: The giver's colours; its normal floor is orange.
         burn: The giver's own use of the group.
         rules: The steps.
     """
     normal = round_up(burn.use_within(thresholds.orange_below_d))
     plain = Floor(have=have, keep=normal, spare=max(0, have - normal))
-    most = min(wanted, offer.quantity)
+    most = min(lack.units, offer.quantity)
     bent = _bend(
-        plain, min(most, waited_for), in_danger=min(most, in_danger), burn=burn, rules=rules
+        plain, min(most, lack.urgent), in_danger=min(most, lack.endangered), burn=burn, rules=rules
     )
     if bent.spare <= plain.spare:
         return plain

@@ -9,7 +9,7 @@ floor bends by steps, and a person at the giving station says yes to what goes b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.alerts import Activation
@@ -22,9 +22,9 @@ from models.rules.rulebook import Rulebook
 from models.safety import clear
 from models.shortages import Offer, Shortage, ShortageStatus
 from streams.matching.burn_rate import Burn
-from streams.matching.giver_floors import find_floor
+from streams.matching.giver_floors import Lack, find_floor
 from streams.matching.kernel_routes import to_station
-from streams.matching.offered_units import WaitingLine, serve_waiting
+from streams.matching.offered_units import Served, WaitingLine, serve_waiting
 from streams.matching.units_on_the_way import Coming, count_coming
 
 
@@ -36,17 +36,52 @@ class OfferVerdict:
     reasons: tuple[Reason, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivingStation:
+    """The neighbour that offers, and what it has and needs itself.
+
+    Attributes:
+        units: Its released, unpromised units in any order.
+        burn: Its own use of the component and group.
+        led: The open activations of actual disasters that it leads.
+    """
+
+    station: Station
+    units: Sequence[UnitFacts]
+    burn: Burn
+    led: Sequence[Activation] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationInNeed:
+    """The station that an offer is for, and what it lacks.
+
+    Attributes:
+        shortage: The shortage that the offer answers, as it stands now.
+        waiting: The lines that wait for this shortage to end.
+        coming: The bags agreed or on their way for this shortage.
+    """
+
+    station: Station
+    shortage: Shortage
+    waiting: Sequence[WaitingLine] = ()
+    coming: Sequence[Coming] = ()
+
+    def find_lack(self, served: Served) -> Lack:
+        """Return what it lacks once what is on its way has come, and no less than is served."""
+        shortage, in_transit = self.shortage, count_coming(self.coming)
+        return Lack(
+            units=max(shortage.units_missing - in_transit, served.units),
+            urgent=max(shortage.urgent_units - in_transit, served.urgent),
+            endangered=max(0, shortage.endangered_units - in_transit, served.endangered),
+        )
+
+
 def decide_acceptance(
     offer: Offer,
     *,
-    shortage: Shortage,
-    giver: Station,
-    receiver: Station,
-    units: Sequence[UnitFacts],
-    burn: Burn,
-    led: Sequence[Activation] = (),
-    waiting: Sequence[WaitingLine] = (),
-    coming: Sequence[Coming] = (),
+    giver: GivingStation,
+    receiver: StationInNeed,
     eta_s: int,
     now: datetime,
     rules: Rulebook,
@@ -55,14 +90,8 @@ def decide_acceptance(
 
     Args:
         offer: What the neighbour offers.
-        shortage: The shortage that it answers, as it stands now.
         giver: The neighbour.
         receiver: The station in need.
-        units: The giver's released, unpromised units in any order.
-        burn: The giver's own use of the component and group.
-        led: The open activations of actual disasters that the giver leads.
-        waiting: The lines that wait for this shortage to end.
-        coming: The bags agreed or on their way for this shortage.
         eta_s: Seconds from the giver to the receiver.
         now: Aware UTC instant of the decision.
         rules: The rulebook to decide by.
@@ -75,21 +104,21 @@ def decide_acceptance(
         confirms that it goes below for patients who wait, and then by steps. Nothing that a
         disaster needs leaves its lead without such a person. RhD- red cells go only to who waits.
     """
-    obstacles = _list_obstacles(offer, shortage, giver, receiver, now)
-    obstacles += _list_led(offer, led, rules)
-    in_transit = count_coming(coming)
-    fit = _list_fit(
-        units, giver.station_id, shortage, group=offer.group, eta_s=eta_s, now=now, rules=rules
-    )
+    shortage = receiver.shortage
+    obstacles = _list_obstacles(offer, giver.station, receiver, now)
+    obstacles += _list_led(offer, giver.led, rules)
+    fit = _list_fit(offer, giver, receiver, eta_s=eta_s, now=now, rules=rules)
     # What comes too late for who waits now, or does not fit, spares no bag that does.
-    served = serve_waiting(fit, waiting, coming, eta_s=eta_s, now=now, rules=rules)
-    wanted = max(shortage.units_missing - in_transit, served.units)
-    waited_for = max(shortage.urgent_units - in_transit, served.urgent)
-    if shortage.status is ShortageStatus.OPEN and wanted <= 0:
+    served = serve_waiting(
+        fit, receiver.waiting, receiver.coming, eta_s=eta_s, now=now, rules=rules
+    )
+    lack = receiver.find_lack(served)
+    if shortage.status is ShortageStatus.OPEN and lack.units <= 0:
+        in_transit = count_coming(receiver.coming)
         obstacles.append(Reason(code="nothing_missing", params={"in_transit": in_transit}))
     elif is_kept_from_shelf(offer.group, shortage) and offer.group in shortage.donor_groups:
-        wanted = min(wanted, waited_for)
-        if not wanted:
+        lack = replace(lack, units=min(lack.units, lack.urgent))
+        if not lack.units:
             rule = rules.shortages.cite(rules.shortages.rhd_negative)
             obstacles.append(Reason(code="rhd_negative_for_who_waits", rule=rule))
     if obstacles:
@@ -99,14 +128,12 @@ def decide_acceptance(
     floor = find_floor(
         offer,
         have=round_down(_sum(fit)),
-        wanted=wanted,
-        waited_for=waited_for,
-        in_danger=max(0, shortage.endangered_units - in_transit, served.endangered),
-        thresholds=giver.policy.thresholds,
-        burn=burn,
+        lack=lack,
+        thresholds=giver.station.policy.thresholds,
+        burn=giver.burn,
         rules=rules.shortages,
     )
-    most = min(wanted, offer.quantity, floor.spare if floor.is_bent else wanted)
+    most = min(lack.units, offer.quantity, floor.spare if floor.is_bent else lack.units)
     taken = _take(served.ordered, wanted=most * WHOLE, spare=_sum(fit) - floor.keep * WHOLE)
     if not taken:
         return OfferVerdict(taken=(), reasons=(floor.explain(rules.shortages),))
@@ -114,7 +141,7 @@ def decide_acceptance(
         code="offer_taken",
         params={
             "offered": offer.quantity,
-            "missing": wanted,
+            "missing": lack.units,
             "taken": round_down(_sum(taken)),
             "keep": floor.keep,
             "below_floor": int(floor.is_bent),
@@ -169,14 +196,14 @@ def is_kept_from_shelf(group: BloodGroup, shortage: Shortage) -> bool:
 
 
 def _list_obstacles(
-    offer: Offer, shortage: Shortage, giver: Station, receiver: Station, now: datetime
+    offer: Offer, giver: Station, receiver: StationInNeed, now: datetime
 ) -> list[Reason]:
-    obstacles = []
+    obstacles, shortage = [], receiver.shortage
     if shortage.status is not ShortageStatus.OPEN:
         obstacles.append(_explain_cleared(shortage))
     if offer.valid_until <= now:
         obstacles.append(Reason(code="offer_expired"))
-    if not is_agreed(giver, receiver):
+    if not is_agreed(giver, receiver.station):
         obstacles.append(Reason(code="not_a_neighbour", params={"station_id": giver.station_id}))
     if offer.component is not shortage.component:
         obstacles.append(Reason(code="other_component", params={"offered": offer.component}))
@@ -208,26 +235,25 @@ def _explain_cleared(shortage: Shortage) -> Reason:
 
 
 def _list_fit(
-    units: Sequence[UnitFacts],
-    station_id: str,
-    shortage: Shortage,
+    offer: Offer,
+    giver: GivingStation,
+    receiver: StationInNeed,
     *,
-    group: BloodGroup,
     eta_s: int,
     now: datetime,
     rules: Rulebook,
 ) -> list[Cleared]:
-    """List the units of a group that may go to the station in need."""
+    """List the units of the offered group that may go to the station in need."""
     purpose = ForStation(
-        to_station_id=shortage.station_id,
-        station_id=station_id,
-        component=shortage.component,
-        groups=shortage.donor_groups,
+        to_station_id=receiver.shortage.station_id,
+        station_id=giver.station.station_id,
+        component=receiver.shortage.component,
+        groups=receiver.shortage.donor_groups,
     )
     route = to_station(eta_s, now=now)
     answers = (
         clear(unit, purpose=purpose, step=Step.RESERVE, route=route, now=now, rules=rules)
-        for unit in units
-        if unit.group is group
+        for unit in giver.units
+        if unit.group is offer.group
     )
     return [answer for answer in answers if isinstance(answer, Cleared)]

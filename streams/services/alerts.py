@@ -118,11 +118,8 @@ class AlertService:
         earlier = await work.supply.list_alerts(alert.event_key, before_revision=alert.revision)
         estimate = estimate_need(alert, earlier=earlier, rules=work.rules.disasters)
         changes = decide_activations(
-            alert=alert,
-            estimate=estimate,
-            supplies=await count_supplies(
-                work, alert, stations, current, self._directories.current()
-            ),
+            estimate,
+            await count_supplies(work, alert, stations, current, self._directories.current()),
             donors_ready_s=work.rules.donors.ready_after_s,
             current=[state.activation for state in current],
             now=work.context.now,

@@ -16,7 +16,7 @@ from models.donors import CallOut, CallOutStatus
 from models.events.donors import CallOutClosed, CallOutIssued
 from models.rules.types.donors import DonorRules
 from streams.matching.donor_eligibility import DonorRecord, list_obstacles
-from streams.matching.donor_waves import Wave, choose_wave
+from streams.matching.donor_waves import DonationDemand, Wave, choose_wave
 from streams.matching.float_sums import is_enough, round_up
 from streams.ports import Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.call_outs import ReserveCall
@@ -284,8 +284,7 @@ def _choose(
     now: datetime,
 ) -> Wave:
     """Choose whom to call for a cause, given the calls that went out for it before."""
-    return choose_wave(
-        reserve,
+    demand = DonationDemand(
         station=cause.station,
         wanted=cause.callable_for,
         expected_already=cause.expect(now),
@@ -295,9 +294,8 @@ def _choose(
             call.call_out.donor_id for call in earlier if call.status in _CAME_TO_NOTHING
         },
         called_before=[call.state.record for call in earlier],
-        now=now,
-        rules=cause.rules,
     )
+    return choose_wave(reserve, demand, now=now, rules=cause.rules)
 
 
 def list_call_obstacles(

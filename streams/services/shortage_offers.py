@@ -19,7 +19,7 @@ from streams.matching.allocation.unproven_facts import explain_way
 from streams.matching.available_units import Cell
 from streams.matching.burn_rate import Burn
 from streams.matching.offered_units import WaitingLine
-from streams.matching.offers import OfferVerdict, decide_acceptance
+from streams.matching.offers import GivingStation, OfferVerdict, StationInNeed, decide_acceptance
 from streams.matching.shortage import CellCount, estimate_burn, find_wanted_group
 from streams.ports import DirectorySource, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.unit_of_work import Transition
@@ -109,14 +109,18 @@ class OfferService:
         journey = self._directories.current().get_journey(giver.station_id, receiver.station_id)
         return decide_acceptance(
             offer,
-            shortage=shortage,
-            giver=giver,
-            receiver=receiver,
-            units=await work.stock.list_shelf({cell: None}, now=work.context.now),
-            burn=await self._estimate_burn(work, giver, cell),
-            led=await self._list_led(work, giver.station_id),
-            waiting=await self._list_waiting(work, shortage, receiver),
-            coming=await work.supply.list_in_transit(shortage.shortage_id),
+            giver=GivingStation(
+                station=giver,
+                units=await work.stock.list_shelf({cell: None}, now=work.context.now),
+                burn=await self._estimate_burn(work, giver, cell),
+                led=await self._list_led(work, giver.station_id),
+            ),
+            receiver=StationInNeed(
+                station=receiver,
+                shortage=shortage,
+                waiting=await self._list_waiting(work, shortage, receiver),
+                coming=await work.supply.list_in_transit(shortage.shortage_id),
+            ),
             eta_s=journey.eta_s,
             now=work.context.now,
             rules=work.rules,

@@ -18,7 +18,7 @@ from models.rules.rulebook import PACKAGED
 from streams.matching.activation import StationSupply, decide_activations
 from streams.matching.disaster_need import estimate_need
 from streams.matching.donor_eligibility import DonorRecord, list_obstacles
-from streams.matching.donor_waves import choose_wave
+from streams.matching.donor_waves import DonationDemand, choose_wave
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,8 @@ def _wanted(dingri: Scenario, alert: Alert) -> dict[str, int]:
         for station in dingri.stations
     ]
     changes = decide_activations(
-        alert=alert,
-        estimate=estimate_need(alert, rules=PACKAGED.disasters),
-        supplies=supplies,
+        estimate_need(alert, rules=PACKAGED.disasters),
+        supplies,
         donors_ready_s=PACKAGED.donors.ready_after_s,
         current=[],
         now=alert.sent_at,
@@ -73,10 +72,12 @@ def test_the_second_revision_calls_all_of_nagqus_staff_in_one_wave(dingri: Scena
     nagqu = next(one for one in dingri.stations if one.station_id == "nagqu")
     wave = choose_wave(
         _records(dingri, "nagqu"),
-        station=nagqu,
-        wanted=_wanted(dingri, alert)["nagqu"],
-        expected_already=0.0,
-        groups=PACKAGED.disasters.donations.group_order,
+        DonationDemand(
+            station=nagqu,
+            wanted=_wanted(dingri, alert)["nagqu"],
+            expected_already=0.0,
+            groups=PACKAGED.disasters.donations.group_order,
+        ),
         now=alert.sent_at,
         rules=PACKAGED.donors,
     )

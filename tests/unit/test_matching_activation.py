@@ -32,9 +32,8 @@ def decide(
     current: tuple[Activation, ...] = (),
 ) -> tuple[ActivationChange, ...]:
     return decide_activations(
-        alert=alert,
-        estimate=estimate_need(alert, rules=PACKAGED.disasters),
-        supplies=supplies,
+        estimate_need(alert, rules=PACKAGED.disasters),
+        supplies,
         donors_ready_s=PACKAGED.donors.ready_after_s,
         current=current,
         now=AT,
@@ -113,9 +112,8 @@ def test_f70_an_exercise_has_an_end_that_a_revision_does_not_move() -> None:
     (first,) = decide(drill, supply(SHIGATSE, donors=9))
     assert first.activation.ends_at == AT + timedelta(hours=12)
     (second,) = decide_activations(
-        alert=drill.but(revision=2),
-        estimate=estimate_need(drill, rules=PACKAGED.disasters),
-        supplies=[supply(SHIGATSE, donors=9)],
+        estimate_need(drill.but(revision=2), rules=PACKAGED.disasters),
+        [supply(SHIGATSE, donors=9)],
         donors_ready_s=PACKAGED.donors.ready_after_s,
         current=[first.activation],
         now=AT + timedelta(hours=3),

@@ -16,6 +16,7 @@ from models.rules.rulebook import PACKAGED
 from streams.matching.donor_eligibility import DonorRecord
 from streams.matching.donor_waves import (
     CallState,
+    DonationDemand,
     Wave,
     choose_wave,
     count_callable,
@@ -39,10 +40,12 @@ def choose(
 ) -> Wave:
     return choose_wave(
         records,
-        station=STATION,
-        wanted=wanted,
-        expected_already=already,
-        groups=groups,
+        DonationDemand(
+            station=STATION,
+            wanted=wanted,
+            expected_already=already,
+            groups=groups,
+        ),
         now=AT,
         rules=PACKAGED.donors,
     )
@@ -66,11 +69,13 @@ def test_f56_one_contact_is_called_once_for_one_cause() -> None:
     # Under whichever number it was called for the cause before, it stays with that number.
     again = choose_wave(
         records,
-        station=STATION,
-        wanted=99,
-        expected_already=0.0,
-        groups=[BloodGroup.O_POS],
-        called_before=[records[1]],
+        DonationDemand(
+            station=STATION,
+            wanted=99,
+            expected_already=0.0,
+            groups=[BloodGroup.O_POS],
+            called_before=[records[1]],
+        ),
         now=AT,
         rules=PACKAGED.donors,
     )
@@ -90,11 +95,13 @@ def test_f56_one_person_with_two_contacts_is_called_once_for_one_cause() -> None
     assert count_callable(records, groups=[BloodGroup.O_POS], now=AT, rules=PACKAGED.donors) == 2
     again = choose_wave(
         records,
-        station=STATION,
-        wanted=99,
-        expected_already=0.0,
-        groups=[BloodGroup.O_POS],
-        called_before=[records[1]],
+        DonationDemand(
+            station=STATION,
+            wanted=99,
+            expected_already=0.0,
+            groups=[BloodGroup.O_POS],
+            called_before=[records[1]],
+        ),
         now=AT,
         rules=PACKAGED.donors,
     )
@@ -175,11 +182,13 @@ def test_the_rest_are_told_by_reason_and_number() -> None:
 def test_nobody_is_asked_twice_for_the_same_cause() -> None:
     wave = choose_wave(
         [make_record("d-1"), make_record("d-2")],
-        station=STATION,
-        wanted=1,
-        expected_already=0.0,
-        groups=(BloodGroup.O_POS,),
-        asked_before={"d-1"},
+        DonationDemand(
+            station=STATION,
+            wanted=1,
+            expected_already=0.0,
+            groups=(BloodGroup.O_POS,),
+            asked_before={"d-1"},
+        ),
         now=AT,
         rules=PACKAGED.donors,
     )
@@ -257,11 +266,13 @@ def test_c89_who_gives_platelets_is_called_for_platelets_and_for_nothing_else() 
     assert ids(choose(whole, platelets, wanted=9)) == ["w-1"]
     wave = choose_wave(
         [whole, platelets],
-        station=STATION,
-        wanted=9,
-        expected_already=0,
-        groups=(BloodGroup.O_POS,),
-        gives=DonationKind.APHERESIS_PLATELETS,
+        DonationDemand(
+            station=STATION,
+            wanted=9,
+            expected_already=0,
+            groups=(BloodGroup.O_POS,),
+            gives=DonationKind.APHERESIS_PLATELETS,
+        ),
         now=AT,
         rules=PACKAGED.donors,
     )

@@ -18,7 +18,7 @@ from models.rules.rulebook import PACKAGED
 from models.units import UnitStatus, UnitTraits
 from streams.matching.burn_rate import Burn
 from streams.matching.offered_units import WaitingLine
-from streams.matching.offers import decide_acceptance
+from streams.matching.offers import GivingStation, StationInNeed, decide_acceptance
 from streams.matching.units_on_the_way import Coming, list_unreached
 from tests.support.supply import AT, make_station, make_units
 from tests.unit.test_matching_offers import make_offer, make_shortage
@@ -89,15 +89,19 @@ def _taken(
 ) -> list[int]:
     verdict = decide_acceptance(
         make_offer(group="B+", quantity=quantity, **told),
-        shortage=make_shortage(
-            missing=missing, group="B+", donor_groups=["B+", "O+"], urgent_units=missing
+        giver=GivingStation(
+            station=make_station("lhasa", policy={"neighbours": ["shigatse"]}),
+            units=units,
+            burn=Burn(mean_per_d=burn),
         ),
-        giver=make_station("lhasa", policy={"neighbours": ["shigatse"]}),
-        receiver=make_station("shigatse"),
-        units=units,
-        burn=Burn(mean_per_d=burn),
-        waiting=waiting,
-        coming=coming,
+        receiver=StationInNeed(
+            station=make_station("shigatse"),
+            shortage=make_shortage(
+                missing=missing, group="B+", donor_groups=["B+", "O+"], urgent_units=missing
+            ),
+            waiting=waiting,
+            coming=coming,
+        ),
         eta_s=ROAD_H * 3600,
         now=AT,
         rules=PACKAGED,

@@ -17,7 +17,7 @@ from models.groups import BloodGroup
 from models.rules.rulebook import PACKAGED
 from models.shortages import Offer, Shortage
 from streams.matching.burn_rate import Burn
-from streams.matching.offers import OfferVerdict, decide_acceptance
+from streams.matching.offers import GivingStation, OfferVerdict, StationInNeed, decide_acceptance
 from streams.matching.units_on_the_way import Coming
 from tests.support.supply import AT, make_station, make_units
 
@@ -69,13 +69,12 @@ def accept(
 ) -> OfferVerdict:
     return decide_acceptance(
         offer or make_offer(),
-        shortage=shortage or make_shortage(),
-        giver=LHASA,
-        receiver=SHIGATSE,
-        units=units,
-        burn=Burn(mean_per_d=burn),
-        led=led,
-        coming=[Coming(unit=unit, arrives_at=AT) for unit in make_units(in_transit)],
+        giver=GivingStation(station=LHASA, units=units, burn=Burn(mean_per_d=burn), led=led),
+        receiver=StationInNeed(
+            station=SHIGATSE,
+            shortage=shortage or make_shortage(),
+            coming=[Coming(unit=unit, arrives_at=AT) for unit in make_units(in_transit)],
+        ),
         eta_s=4 * 3600,
         now=AT,
         rules=PACKAGED,
@@ -156,11 +155,12 @@ def test_declines_with_the_reason(
 def test_a_stranger_is_declined() -> None:
     verdict = decide_acceptance(
         make_offer(from_station_id="chengdu"),
-        shortage=make_shortage(),
-        giver=STRANGER,
-        receiver=SHIGATSE,
-        units=make_units(9, station_id="chengdu"),
-        burn=Burn(mean_per_d=0.0),
+        giver=GivingStation(
+            station=STRANGER,
+            units=make_units(9, station_id="chengdu"),
+            burn=Burn(mean_per_d=0.0),
+        ),
+        receiver=StationInNeed(station=SHIGATSE, shortage=make_shortage()),
         eta_s=0,
         now=AT,
         rules=PACKAGED,

@@ -297,9 +297,8 @@ def find_end_of_exercise(rules: Rulebook) -> object:
     alert = make_alert(status="exercise")
     supply = StationSupply(station=STATION, red_cells=0, callable_donors=0)
     (change,) = decide_activations(
-        alert=alert,
-        estimate=estimate_need(alert, rules=rules.disasters),
-        supplies=[supply],
+        estimate_need(alert, rules=rules.disasters),
+        [supply],
         donors_ready_s=rules.donors.ready_after_s,
         current=[],
         now=AT,
@@ -312,9 +311,8 @@ def count_donors_wanted(rules: Rulebook) -> int:
     alert = make_alert()
     supply = StationSupply(station=STATION, red_cells=0, callable_donors=1000)
     changes = decide_activations(
-        alert=alert,
-        estimate=estimate_need(alert, rules=rules.disasters),
-        supplies=[supply],
+        estimate_need(alert, rules=rules.disasters),
+        [supply],
         donors_ready_s=rules.donors.ready_after_s,
         current=[],
         now=AT,
