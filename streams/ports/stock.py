@@ -35,6 +35,26 @@ class LivePromise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoveChanges:
+    """What a move changes of a unit besides its state.
+
+    Attributes:
+        released_at: With a release: the instant from which it may be supplied.
+        station_id: Station where it is from now on, if elsewhere.
+        source: Where that station has it from.
+        add_out_of_control_s: Seconds out of temperature control to add.
+    """
+
+    released_at: datetime | None = None
+    station_id: str | None = None
+    source: str | None = None
+    add_out_of_control_s: int = 0
+
+
+NO_CHANGES = MoveChanges()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnitState(UnitFacts):
     """A unit as it stands, locked for this transaction: handed on, never read again.
 
@@ -159,10 +179,7 @@ class StockStore(Protocol):
         unit_id: str,
         *,
         to: UnitStatus,
-        released_at: datetime | None = None,
-        station_id: str | None = None,
-        source: str | None = None,
-        add_out_of_control_s: int = 0,
+        changes: MoveChanges = NO_CHANGES,
     ) -> None:
         """Write a move that `services.unit_moves` has checked; nothing else calls this."""
         ...

@@ -168,7 +168,6 @@ class Progress:
             work,
             state,
             outcome=outcome,
-            status=STATUS_OF[outcome],
             reasons=reasons,
             waiting_for=waiting_for,
         )

@@ -17,7 +17,7 @@ from models.units import UnitStatus
 from streams.matching.quarantine_release import ReleaseVerdict, decide_release
 from streams.ports import Received, UnitOfWork
 from streams.ports.donations import Recall
-from streams.ports.stock import UnitState
+from streams.ports.stock import MoveChanges, UnitState
 from streams.services.donation_ownership import ensure_own_donation
 from streams.services.donation_recalls import Recalls
 from streams.services.unit_moves import MoveCause, move, name_actor
@@ -177,4 +177,5 @@ async def _settle(work: UnitOfWork, unit: UnitState, verdict: ReleaseVerdict) ->
         and unit.usable_until > work.context.now
     ):
         cause = MoveCause(actor=Actor.ENGINE, why="released")
-        await move(work, unit, UnitStatus.AVAILABLE, cause, released_at=work.context.now)
+        released = MoveChanges(released_at=work.context.now)
+        await move(work, unit, UnitStatus.AVAILABLE, cause, released)

@@ -26,7 +26,6 @@ from models.requests import (
     TERMINAL_REQUEST_STATUSES,
     Amendment,
     RequestLine,
-    RequestStatus,
     UrgentRequest,
 )
 from models.texts.validation import describe_broken, find_place
@@ -221,7 +220,6 @@ class RequestService:
             work,
             state,
             outcome=Outcome.CANCELLED,
-            status=RequestStatus.CANCELLED,
             reasons=(reason, *_explain_gone(state)),
             asked_digest=record.digest,
         )

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.unit_states import Actor, PromiseEffect, get_move
 from models.units import UnitStatus
 from streams.ports import Received, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.requests import RequestState
-from streams.ports.stock import UnitState
+from streams.ports.stock import NO_CHANGES, MoveChanges, UnitState
 from streams.services.request_rematching import look_again
 
 _ENDING = frozenset(
@@ -54,11 +53,7 @@ async def move(
     state: UnitState,
     to: UnitStatus,
     cause: MoveCause,
-    *,
-    released_at: datetime | None = None,
-    station_id: str | None = None,
-    source: str | None = None,
-    add_out_of_control_s: int = 0,
+    changes: MoveChanges = NO_CHANGES,
 ) -> None:
     """Move a locked unit, and change its live promise as the move requires.
 
@@ -67,17 +62,14 @@ async def move(
         state: The unit as it was locked.
         to: The state that it moves to.
         cause: For the audit.
-        released_at: With a release: the instant from which it may be supplied.
-        station_id: Station where it is from now on, if elsewhere.
-        source: Where that station has it from.
-        add_out_of_control_s: Seconds out of temperature control to add.
+        changes: What the move changes besides the state.
 
     Raises:
         DomainRefusal: The life of a unit has no such move, it is not for this actor to make, or the
             unit was never released.
     """
     step = get_move(state.status, to, unit_id=state.unit_id, actor=cause.actor)
-    if step.needs_release and state.released_at is None and released_at is None:
+    if step.needs_release and state.released_at is None and changes.released_at is None:
         raise DomainRefusal("unit_not_released", unit_id=state.unit_id, change=step.cause)
     if step.promise in _ENDING:
         if state.promise is None:
@@ -85,14 +77,7 @@ async def move(
         await work.stock.end_promise(
             state.promise.promise_id, to=step.promise, now=work.context.now
         )
-    await work.stock.move_unit(
-        state.unit_id,
-        to=to,
-        released_at=released_at,
-        station_id=station_id,
-        source=source,
-        add_out_of_control_s=add_out_of_control_s,
-    )
+    await work.stock.move_unit(state.unit_id, to=to, changes=changes)
     work.record(
         Transition(
             subject_kind="unit",
@@ -104,7 +89,7 @@ async def move(
         )
     )
     if to is UnitStatus.AVAILABLE:
-        look_again(work, station_id or state.station_id)
+        look_again(work, changes.station_id or state.station_id)
     if state.status in _UNRELEASED and to in _LOST:
         # The unit may be of a called donor, who counted until now: another donor is called.
         reserve = Timer(
@@ -121,9 +106,8 @@ async def relocate(
     This is no move of its life: the audit chains of both stations keep a step from its state to the
     same state, first the chain of the station that it leaves.
     """
-    await work.stock.move_unit(
-        state.unit_id, to=state.status, station_id=station_id, source="neighbour"
-    )
+    changes = MoveChanges(station_id=station_id, source="neighbour")
+    await work.stock.move_unit(state.unit_id, to=state.status, changes=changes)
     for chain in (state.station_id, station_id):
         work.record(
             Transition(

@@ -15,7 +15,7 @@ from models.events.stock import StockChange, StockChanged
 from models.unit_states import Actor, describe_states_for
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
-from streams.ports.stock import LivePromise, UnitScan, UnitState
+from streams.ports.stock import LivePromise, MoveChanges, UnitScan, UnitState
 from streams.services.promise_progress import Progress, explain_lost
 from streams.services.quarantine_release import Releases
 from streams.services.unit_clearance import UnitClearances
@@ -146,8 +146,7 @@ class Scans:
             seen.state,
             UnitStatus.AVAILABLE,
             seen.cause,
-            station_id=expected,
-            source="neighbour",
+            MoveChanges(station_id=expected, source="neighbour"),
         )
 
     async def _transfuse(self, work: UnitOfWork, seen: _Seen) -> None:
@@ -171,7 +170,7 @@ class Scans:
             seen.state,
             UnitStatus.RETURNED,
             seen.cause,
-            add_out_of_control_s=out_of_control_s,
+            MoveChanges(add_out_of_control_s=out_of_control_s),
         )
         if seen.state.promise is not None:
             # It never arrived, and its patient may still be bleeding.

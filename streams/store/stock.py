@@ -15,7 +15,9 @@ from models.unit_states import EXPIRING_STATES, PICKABLE_STATES
 from models.units import Unit, UnitStatus, UnitTraits
 from streams.matching.available_units import Cell
 from streams.ports.stock import (
+    NO_CHANGES,
     LivePromise,
+    MoveChanges,
     NewUnit,
     TakeableUnit,
     UnitScan,
@@ -114,19 +116,16 @@ class PgStock:
         unit_id: str,
         *,
         to: UnitStatus,
-        released_at: datetime | None = None,
-        station_id: str | None = None,
-        source: str | None = None,
-        add_out_of_control_s: int = 0,
+        changes: MoveChanges = NO_CHANGES,
     ) -> None:
         await _QUERIES.move_unit(
             self._connection,
             unit_id=unit_id,
             status=to,
-            released_at=released_at,
-            station_id=station_id,
-            source=source,
-            add_out_of_control_s=add_out_of_control_s,
+            released_at=changes.released_at,
+            station_id=changes.station_id,
+            source=changes.source,
+            add_out_of_control_s=changes.add_out_of_control_s,
         )
 
     async def note_thawing(

@@ -45,6 +45,7 @@ STATUS_OF = {
     Outcome.EXPIRED: RequestStatus.EXPIRED,
     Outcome.PARTLY_FULFILLED: RequestStatus.PARTLY_FULFILLED,
     Outcome.FULFILLED: RequestStatus.FULFILLED,
+    Outcome.CANCELLED: RequestStatus.CANCELLED,
 }
 """Outcome of a decision, mapped to the status of the request from then on."""
 

@@ -22,7 +22,9 @@ from streams.matching.available_units import Cell
 from streams.matching.choice_order import place_of
 from streams.ports import Transition
 from streams.ports.stock import (
+    NO_CHANGES,
     LivePromise,
+    MoveChanges,
     NewUnit,
     TakeableUnit,
     UnitScan,
@@ -91,20 +93,18 @@ class MemoryStock:
         unit_id: str,
         *,
         to: UnitStatus,
-        released_at: datetime | None = None,
-        station_id: str | None = None,
-        source: str | None = None,
-        add_out_of_control_s: int = 0,
+        changes: MoveChanges = NO_CHANGES,
     ) -> None:
-        del source  # where a unit came from is not read here
+        # Where a unit came from (`changes.source`) is not read here.
+        station_id = changes.station_id
         row = self._state.units[unit_id]
         self._state.units[unit_id] = replace(
             row,
             unit=row.unit.but(station_id=station_id) if station_id else row.unit,
             had_by=(*row.had_by, station_id) if station_id else row.had_by,
             status=to,
-            released_at=released_at or row.released_at,
-            out_of_control_s=row.out_of_control_s + add_out_of_control_s,
+            released_at=changes.released_at or row.released_at,
+            out_of_control_s=row.out_of_control_s + changes.add_out_of_control_s,
             handed_over=row.handed_over or to is UnitStatus.RECEIVED,
             doubted_at=None,
         )
