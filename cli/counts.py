@@ -135,9 +135,7 @@ class CountImport:
             return None
 
     def _call(self, path: str, params: Json) -> Json:
-        return self._gateway.call(
-            "POST", path, params=params, content=self._content, headers=self._headers
-        )
+        return self._gateway.upload(path, self._content, params=params, headers=self._headers)
 
 
 def import_count(

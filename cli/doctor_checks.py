@@ -314,7 +314,7 @@ def check_gateway(settings: Settings) -> Check:
     """Check that the gateway is ready; if not, give its own reasons, part by part."""
     name = "网关 · gateway"
     with GatewayClient(settings) as gateway:
-        answer = gateway.call("GET", "/readyz", open_to_all=True, also_unready=True)
+        answer = gateway.read_readiness()
     wrong = [check for check in answer.get("checks", ()) if not check.get("ok")]
     if answer.get("status") == "ready":
         return Check(name=name, ok=True, detail=settings.gateway_url)

@@ -52,14 +52,10 @@ class GatewayClient:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         json: object = None,
-        content: bytes | None = None,
-        open_to_all: bool = False,
-        also_unready: bool = False,
         of_one: bool = False,
     ) -> dict[str, Any]:
-        """Call and return the JSON object of the answer; `open_to_all` needs no key.
+        """Call and return the JSON object of the answer.
 
-        With `also_unready` a 503 is an answer too: the gateway says what it lacks.
         With `of_one`, one record was sent and no file: a refusal names its fields and no rows.
 
         Raises:
@@ -72,13 +68,42 @@ class GatewayClient:
                 method,
                 path,
                 params=_given(params),
-                headers={**({} if open_to_all else self._authorization()), **(headers or {})},
+                headers={**self._authorization(), **(headers or {})},
                 json=json,
+            )
+        return self._read(answer, of_one=of_one)
+
+    def upload(
+        self,
+        path: str,
+        content: bytes,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str],
+    ) -> dict[str, Any]:
+        """Send a file as it is and return the JSON object of the answer; raises as `call` does."""
+        with self._translated():
+            answer = self._http.post(
+                path,
+                params=_given(params),
+                headers={**self._authorization(), **headers},
                 content=content,
             )
-        if also_unready and answer.status_code == _UNAVAILABLE:
+        return self._read(answer)
+
+    def read_readiness(self) -> dict[str, Any]:
+        """Return what the gateway says of itself, ready or not; needs no key.
+
+        Raises:
+            GatewayRefusedError: It answered with a problem.
+            TransientError: `gateway_away`.
+            ConfigurationError: What answered is no gateway of ours.
+        """
+        with self._translated():
+            answer = self._http.get("/readyz")
+        if answer.status_code == _UNAVAILABLE:
             return self._read_object(answer)
-        return self._read(answer, of_one=of_one)
+        return self._read(answer)
 
     def download(self, path: str, *, params: Mapping[str, Any] | None = None) -> bytes:
         """Return the bytes of a file; raises as `call` does."""

@@ -195,7 +195,8 @@ def send_request(
     settings = load_settings()
     body = read_json_file(file) if file is not None else asked.to_body(settings)
     settled = {} if file is not None else {"--needed-by": str(body["needed_by"])}
-    return _send(settings, "/v1/requests", body, settled=settled, wait_s=wait_s, key=key, out=out)
+    message = _Message(path="/v1/requests", body=body, settled=settled)
+    return _send(settings, message, wait_s=wait_s, key=key, out=out)
 
 
 def send_amendment(
@@ -203,36 +204,39 @@ def send_amendment(
 ) -> dict[str, Any]:
     needed_by = body.get("needed_by")
     settled = {"--needed-by": str(needed_by)} if needed_by else {}
-    return _send(
-        load_settings(),
-        f"/v1/requests/{request_id}",
-        body,
-        settled=settled,
-        wait_s=wait_s,
-        key=key,
-        out=out,
-        method="PATCH",
+    message = _Message(
+        method="PATCH", path=f"/v1/requests/{request_id}", body=body, settled=settled
     )
+    return _send(load_settings(), message, wait_s=wait_s, key=key, out=out)
 
 
 def send_cancellation(
     request_id: str, *, reason: str, wait_s: int, key: str | None, out: Output
 ) -> dict[str, Any]:
-    path = f"/v1/requests/{request_id}/cancel"
-    body, settled = {"reason": reason}, {"--reason": reason}
-    return _send(load_settings(), path, body, settled=settled, wait_s=wait_s, key=key, out=out)
+    message = _Message(
+        path=f"/v1/requests/{request_id}/cancel",
+        body={"reason": reason},
+        settled={"--reason": reason},
+    )
+    return _send(load_settings(), message, wait_s=wait_s, key=key, out=out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Message:
+    """What is sent of a request.
+
+    Attributes:
+        settled: The options that sending it again must repeat, with the values they got.
+    """
+
+    method: str = "POST"
+    path: str
+    body: object
+    settled: Mapping[str, str]
 
 
 def _send(
-    settings: Settings,
-    path: str,
-    body: object,
-    *,
-    settled: Mapping[str, str],
-    wait_s: int,
-    key: str | None,
-    out: Output,
-    method: str = "POST",
+    settings: Settings, message: _Message, *, wait_s: int, key: str | None, out: Output
 ) -> dict[str, Any]:
     key = make_key(key)
     headers = {"Idempotency-Key": key}
@@ -241,6 +245,6 @@ def _send(
     with (
         GatewayClient(settings, wait_s=wait_s) as gateway,
         out.progress("等待决定 · waiting for the decision"),
-        repeat_told({**settled, "--idempotency-key": key}),
+        repeat_told({**message.settled, "--idempotency-key": key}),
     ):
-        return gateway.call(method, path, json=body, headers=headers)
+        return gateway.call(message.method, message.path, json=message.body, headers=headers)

@@ -49,15 +49,18 @@ def import_(
       xuelian donor import shigatse donors.xlsx --map 卡号=donor_id
     """
     from cli.files import find_kind, read_upload  # noqa: PLC0415 - heavy imports stand here
+    from cli.gateway import GatewayClient  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     out = Output(as_json=as_json)
-    answer = _call(
-        "POST",
-        f"/v1/stations/{station}/donors",
-        params={"map": maps or [], "ignore": ignore or []},
-        content=read_upload(file),
-        headers={"Content-Type": find_kind(file)},
-    )
+    content = read_upload(file)
+    with GatewayClient(load_settings()) as gateway:
+        answer = gateway.upload(
+            f"/v1/stations/{station}/donors",
+            content,
+            params={"map": maps or [], "ignore": ignore or []},
+            headers={"Content-Type": find_kind(file)},
+        )
     out.document(answer)
     out.say(f"[green]✓[/] 已导入 · imported: {answer['imported']}")
     _print_warnings(out, answer)
