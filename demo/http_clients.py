@@ -12,7 +12,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -113,6 +113,16 @@ class RefusedAnswer:
         self.lines.append(f"{what}: {answer.status} {json.dumps(answer.body, ensure_ascii=False)}")
 
 
+class _EveryCode:
+    """Contains every code of a refusal."""
+
+    def __contains__(self, code: object) -> bool:
+        return True
+
+
+EVERY_CODE: Container[str] = _EveryCode()
+
+
 class DemoClient:
     """An actor's client of the gateway, with the actor's own key.
 
@@ -150,9 +160,7 @@ class DemoClient:
         body: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         wait_s: int = 0,
-        may_refuse: bool = False,
-        refusals: Collection[str] = (),
-        params: Mapping[str, str] | None = None,
+        refusals: Container[str] = (),
     ) -> HttpAnswer:
         """Call the gateway; an unconfirmed call is sent again, unchanged.
 
@@ -162,9 +170,7 @@ class DemoClient:
             body: JSON, if any.
             idempotency_key: The same for every retry.
             wait_s: How long to wait for the decision in this call.
-            may_refuse: A refusal (4xx) is planned and not a fault.
-            refusals: Codes of refusals that are planned.
-            params: Query.
+            refusals: Codes of refusals that are planned and no fault; `EVERY_CODE` for all.
 
         Raises:
             httpx.TransportError: The gateway was not reached in any try.
@@ -174,9 +180,8 @@ class DemoClient:
             headers["Idempotency-Key"] = idempotency_key
         if wait_s:
             headers["Prefer"] = f"wait={wait_s}"
-        answer = await self._try(method, path, body, headers, params)
-        is_planned = may_refuse or find_code(answer) in refusals
-        if not answer.is_accepted and not is_planned:
+        answer = await self._try(method, path, body, headers)
+        if not answer.is_accepted and find_code(answer) not in refusals:
             self._refused.note(f"{method} {path}", answer)
         return answer
 
@@ -186,14 +191,11 @@ class DemoClient:
         path: str,
         body: Mapping[str, Any] | None,
         headers: Mapping[str, str],
-        params: Mapping[str, str] | None,
     ) -> HttpAnswer:
         for turn in range(1, _TRIES + 1):
             began = time.perf_counter()
             try:
-                response = await self.client.request(
-                    method, path, json=body, headers=dict(headers), params=params
-                )
+                response = await self.client.request(method, path, json=body, headers=dict(headers))
             except httpx.TransportError:
                 if turn == _TRIES:
                     raise

@@ -10,7 +10,7 @@ import platform
 import subprocess
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -18,10 +18,10 @@ from os import cpu_count
 from pathlib import Path
 from typing import Any
 
-from checker import Report
 from demo.actor_context import DrillStage
 from demo.actors.faulty_senders import EXPECTED_CODES
 from demo.day_record import Board, percentile
+from demo.played_day import PlayedDay
 from demo.unserved import Unserved, count_with_nothing, to_rows
 from models.requests import Priority
 from models.units import UnitStatus
@@ -88,20 +88,8 @@ def _get_title(name: str) -> str:
     return " · ".join(_TITLES[name])
 
 
-def list_figures(
-    stage: DrillStage,
-    verdict: Report,
-    audit: Mapping[str, int],
-    unserved: Sequence[Unserved],
-) -> list[Figure]:
-    """List every check and figure of the day, the checker's first.
-
-    Args:
-        stage: After the day.
-        verdict: Of the independent checker.
-        audit: The document of `xuelian audit verify`.
-        unserved: The requests that got nothing or less than they asked.
-    """
+def list_figures(day: PlayedDay) -> list[Figure]:
+    """List every check and figure of the day, the checker's first."""
     return [
         *(
             Figure(
@@ -112,14 +100,14 @@ def list_figures(
                 goal=check.goal,
                 holds=check.holds,
             )
-            for check in verdict.checks
+            for check in day.verdict.checks
         ),
-        *_list_demanded(stage),
-        *list_served(stage, unserved),
-        _exactly("audit_breaches", audit["breached"], "rows", goal=0),
-        *_list_told(stage),
-        _told("audit_rows", audit["rows"], "rows"),
-        _at_least("audit_seals", audit["seals"], "records", goal=1),
+        *_list_demanded(day.stage),
+        *list_served(day.stage, day.unserved),
+        _exactly("audit_breaches", day.audit["breached"], "rows", goal=0),
+        *_list_told(day.stage),
+        _told("audit_rows", day.audit["rows"], "rows"),
+        _at_least("audit_seals", day.audit["seals"], "records", goal=1),
     ]
 
 
@@ -223,12 +211,7 @@ def list_waiting(stage: DrillStage) -> list[tuple[str, str]]:
 
 
 def write_result(
-    path: Path,
-    figures: list[Figure],
-    *,
-    stage: DrillStage,
-    unserved: Sequence[Unserved],
-    started_at: datetime,
+    path: Path, day: PlayedDay, *, figures: Sequence[Figure], started_at: datetime
 ) -> None:
     """Write the results as data, with what would have served each request that lacks something."""
     result = {
@@ -239,7 +222,7 @@ def write_result(
         f"Python {platform.python_version()}",
         "holds": all(figure.holds for figure in figures),
         "checks": [asdict(figure) for figure in figures],
-        "unserved": to_rows(stage, unserved, read_texts()["levers"]),
+        "unserved": to_rows(day.stage, day.unserved, read_texts()["levers"]),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -21,14 +21,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from checker import Report as Verdict
 from checker import check
 from demo.actor_context import DrillStage, KeyName, open_doors
 from demo.casualties import PlannedRequest, plan_requests
 from demo.clock import DrillClock
 from demo.day import play
 from demo.day_record import Board
-from demo.donation_outcomes import DonatedLife, read_lives
+from demo.donation_outcomes import read_lives
 from demo.donor_reserve import make_donors
 from demo.event_lines import Storyteller
 from demo.http_clients import RefusedAnswer, SentLog
@@ -36,12 +35,13 @@ from demo.idle_wait import wait_for_rest
 from demo.initial_stock import make_stock
 from demo.kafka_clients import HospitalProducer
 from demo.live_view import show
+from demo.played_day import PlayedDay
 from demo.registration import register
 from demo.report import write_report
 from demo.results import Figure, list_figures, write_result
 from demo.scenario import Scenario, read_scenario
 from demo.summary import print_summary
-from demo.unserved import Unserved, read_unserved
+from demo.unserved import read_unserved
 from models.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -104,43 +104,29 @@ async def _run(scenario: Scenario, *, state_dir: Path, out: Path, console: Conso
     report(f"[bold]{scenario.title_zh} · {scenario.title_en}[/bold]")
     report("库存、献血者与申请均为合成数据 · stock, donors and requests are synthetic")
     planned = plan_requests(scenario)
-    async with _running(scenario, state_dir, report) as (system, clock):
-        day = await _play_and_check(
-            scenario, planned, system=system, clock=clock, out=out, console=console, report=report
-        )
-    figures = list_figures(day.stage, day.verdict, day.audit, day.unserved)
-    write_result(
-        out / "result.json",
-        figures,
-        stage=day.stage,
-        unserved=day.unserved,
-        started_at=started_at,
-    )
+    async with _running(scenario, state_dir, report) as drill:
+        day = await _play_and_check(drill, planned, out=out, console=console, report=report)
+    figures = list_figures(day)
+    write_result(out / "result.json", day, figures=figures, started_at=started_at)
     report("撰写报告 · writing the report")
-    write_report(
-        out / "report.html",
-        day.stage,
-        figures=figures,
-        verdict=day.verdict,
-        lives=day.lives,
-        unserved=day.unserved,
-        started_at=started_at,
-    )
-    print_summary(
-        console,
-        day.stage,
-        figures=figures,
-        verdict=day.verdict,
-        unserved=day.unserved,
-        out=out,
-    )
+    write_report(out / "report.html", day, figures=figures, started_at=started_at)
+    print_summary(console, day, figures=figures, out=out)
     return figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drill:
+    """A scenario, the system that runs for it, and the clock that both follow."""
+
+    scenario: Scenario
+    system: LocalSystem
+    clock: DrillClock
 
 
 @asynccontextmanager
 async def _running(
     scenario: Scenario, state_dir: Path, report: Callable[[str], None]
-) -> AsyncIterator[tuple[LocalSystem, DrillClock]]:
+) -> AsyncIterator[_Drill]:
     """Start services and processes on a new state folder; stop them when the block ends."""
     from deploy.local.embedded_services import EmbeddedServices  # noqa: PLC0415 - an optional extra
     from deploy.local.local_system import LocalSystem  # noqa: PLC0415 - starts processes; needed only here
@@ -160,38 +146,26 @@ async def _running(
         system = LocalSystem(settings, clock=str(clock), report=report)
         try:
             await asyncio.to_thread(system.start)
-            yield system, clock
+            yield _Drill(scenario=scenario, system=system, clock=clock)
         finally:
             await asyncio.to_thread(system.stop)
     finally:
         await asyncio.to_thread(services.down)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Day:
-    """A day that was played and judged."""
-
-    stage: DrillStage
-    verdict: Verdict
-    audit: Mapping[str, int]
-    lives: list[DonatedLife]
-    unserved: list[Unserved]
-
-
 async def _play_and_check(
-    scenario: Scenario,
+    drill: _Drill,
     planned: tuple[PlannedRequest, ...],
     *,
-    system: LocalSystem,
-    clock: DrillClock,
     out: Path,
     console: Console,
     report: Callable[[str], None],
-) -> _Day:
+) -> PlayedDay:
+    system = drill.system
     report("发放密钥 · making keys")
-    keys = await asyncio.to_thread(_make_keys, scenario, system)
+    keys = await asyncio.to_thread(_make_keys, drill.scenario, system)
     endpoints = system.endpoints
-    async with _set_stage(scenario, system=system, clock=clock, keys=keys, out=out) as stage:
+    async with _set_stage(drill, keys=keys, out=out) as stage:
         report("登记机构、名册与库存 · registering facilities, reserves and stock")
         await register(stage)
         report(f"地震将至 · the earthquake comes in {_find_wait(stage):.0f} s")
@@ -212,11 +186,11 @@ async def _play_and_check(
         postgres_dsn=endpoints.postgres_dsn,
         sent=stage.sent.path,
         as_of=None,
-        reaction=timedelta(seconds=_REACTION_REAL_S * clock.speed),
+        reaction=timedelta(seconds=_REACTION_REAL_S * drill.clock.speed),
     )
     report("核验审计链 · verifying the audit")
     audit = await asyncio.to_thread(system.run, "audit", "verify", "--json")
-    return _Day(
+    return PlayedDay(
         stage=stage,
         verdict=verdict,
         audit=json_text.loads(audit.stdout),
@@ -227,15 +201,10 @@ async def _play_and_check(
 
 @asynccontextmanager
 async def _set_stage(
-    scenario: Scenario,
-    *,
-    system: LocalSystem,
-    clock: DrillClock,
-    keys: Mapping[KeyName, str],
-    out: Path,
+    drill: _Drill, *, keys: Mapping[KeyName, str], out: Path
 ) -> AsyncIterator[DrillStage]:
     """Open the clients of all actors; close them when the block ends."""
-    endpoints, refused = system.endpoints, RefusedAnswer()
+    scenario, endpoints, refused = drill.scenario, drill.system.endpoints, RefusedAnswer()
     sent = SentLog(out / "sent.jsonl")
     try:
         async with (
@@ -244,7 +213,7 @@ async def _set_stage(
         ):
             yield DrillStage(
                 scenario=scenario,
-                clock=clock,
+                clock=drill.clock,
                 gateway_url=endpoints.gateway_url,
                 kafka_bootstrap=endpoints.kafka_bootstrap,
                 doors=doors,

@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from checker import Report
 from demo.actor_context import DrillStage
+from demo.played_day import PlayedDay
 from demo.results import Figure, describe_unit, list_waiting, read_texts
 from demo.unserved import Unserved, describe_lever
 from models.texts.words import name_value
@@ -19,27 +19,21 @@ _EXAMPLES = 5
 
 
 def print_summary(
-    console: Console,
-    stage: DrillStage,
-    *,
-    figures: list[Figure],
-    verdict: Report,
-    unserved: Sequence[Unserved],
-    out: Path,
+    console: Console, day: PlayedDay, *, figures: Sequence[Figure], out: Path
 ) -> None:
     """Print the checks, the figures, the faults, and the path of the report."""
     console.print(
         _table("核查 · Checks", [figure for figure in figures if figure.goal is not None])
     )
     console.print(_table("数字 · Figures", [figure for figure in figures if figure.goal is None]))
-    for failed in verdict.list_failed():
+    for failed in day.verdict.list_failed():
         console.print(f"[bold red]✗ {failed.title}[/]")
         for example in failed.examples[:_EXAMPLES]:
             console.print(f"    {example.subject}: {example.told}", markup=False)
-    for line in stage.refused.lines[:_EXAMPLES]:
+    for line in day.stage.refused.lines[:_EXAMPLES]:
         console.print(f"    {line}", markup=False)
-    _print_unserved(console, stage, unserved)
-    waiting = Counter(what for _, what in list_waiting(stage))
+    _print_unserved(console, day.stage, day.unserved)
+    waiting = Counter(what for _, what in list_waiting(day.stage))
     if waiting:
         told = ", ".join(f"{count} × {what}" for what, count in waiting.items())
         console.print(f"未了结的申请等待 · requests not ended wait for: {told}")

@@ -59,7 +59,8 @@ def results(
     from cli.send_and_wait import Act  # noqa: PLC0415 - heavy imports stand in the commands
 
     act = Act(key=idempotency_key)
-    _send(station, donation_id, "results", read_json_file(file), act=act, as_json=as_json)
+    path = f"/v1/stations/{station}/donations/{donation_id}/results"
+    _send(path, donation_id, read_json_file(file), act=act, as_json=as_json)
 
 
 @app.command()
@@ -83,7 +84,8 @@ def split(
     from cli.send_and_wait import Act  # noqa: PLC0415 - heavy imports stand in the commands
 
     act = Act(key=idempotency_key, moment="split_at", at=at)
-    _send(station, donation_id, "split", read_json_file(file), act=act, as_json=as_json)
+    path = f"/v1/stations/{station}/donations/{donation_id}/split"
+    _send(path, donation_id, read_json_file(file), act=act, as_json=as_json)
 
 
 @app.command()
@@ -111,13 +113,13 @@ def recall(
     body = {"reason": reason, "recalled_by": by}
     act = Act(key=idempotency_key, moment="recalled_at", at=at)
     settled = {"--reason": reason, "--by": by}
-    _send(station, donation_id, "recall", body, act=act, settled=settled, as_json=as_json)
+    path = f"/v1/stations/{station}/donations/{donation_id}/recall"
+    _send(path, donation_id, body, act=act, settled=settled, as_json=as_json)
 
 
 def _send(
-    station: str,
+    path: str,
     donation_id: str,
-    what: str,
     body: dict[str, Any],
     *,
     act: Act,
@@ -128,7 +130,7 @@ def _send(
     from cli.send_and_wait import send_act  # noqa: PLC0415 - heavy imports stand in the commands
 
     send_act(
-        f"/v1/stations/{station}/donations/{donation_id}/{what}",
+        path,
         body,
         out=out,
         what=f"查看 · see: xuelian donation show {donation_id}",

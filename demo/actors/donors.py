@@ -17,7 +17,7 @@ from random import Random
 from demo.actor_context import DrillStage
 from demo.actors.stations import StationStaff
 from demo.day_record import Given
-from demo.http_clients import list_event_ids
+from demo.http_clients import EVERY_CODE, list_event_ids
 from demo.kafka_clients import TopicFollower
 from demo.random_draws import draw
 from demo.scenario_schema import Answers
@@ -44,7 +44,7 @@ class _ArrivalDesk:
 
     def __init__(self, stage: DrillStage, station_id: str, people: asyncio.TaskGroup) -> None:
         self._door = stage.door("station", station_id)
-        self._path = f"/v1/stations/{station_id}/call-outs"
+        self._path = f"/v1/stations/{station_id}/call-outs?limit=1000"
         self._people = people
         self._waiting: dict[str, asyncio.Future[bool]] = {}
         self._reader: asyncio.Task[None] | None = None
@@ -62,7 +62,7 @@ class _ArrivalDesk:
 
     async def _read(self) -> None:
         while self._waiting:
-            answer = await self._door.call("GET", self._path, params={"limit": "1000"})
+            answer = await self._door.call("GET", self._path)
             for row in answer.body["call_outs"]:
                 status = CallOutStatus(row["status"])
                 if status not in _NOT_YET and row["call_out_id"] in self._waiting:
@@ -205,7 +205,7 @@ class Notifier:
             f"/v1/call-outs/{call.call_out_id}/answers",
             body=body,
             idempotency_key=f"{call.call_out_id}-{answer}",
-            may_refuse=True,
+            refusals=EVERY_CODE,
         )
         event = CallOutAnswered.model_validate(
             {**body, "call_out_id": call.call_out_id, "station_id": call.station_id}

@@ -14,7 +14,7 @@ import asyncio
 from datetime import timedelta
 
 from demo.actor_context import DrillStage
-from demo.http_clients import list_event_ids
+from demo.http_clients import EVERY_CODE, list_event_ids
 from demo.kafka_clients import TopicFollower
 from demo.random_draws import draw
 from demo.serving_options import count_kept
@@ -152,7 +152,7 @@ class Neighbour:
             body |= {"below_floor": True, "confirmed_by": _DIRECTOR}
         # The shortage may have ended since it was read: then the gateway may refuse the offer.
         answer = await self._door.call(
-            "POST", "/v1/offers", body=body, idempotency_key=key, may_refuse=True
+            "POST", "/v1/offers", body=body, idempotency_key=key, refusals=EVERY_CODE
         )
         for event_id in list_event_ids(answer):
             stage.board.offers += 1

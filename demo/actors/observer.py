@@ -62,8 +62,8 @@ class Observer:
     async def read_calls(self) -> None:
         """Read the outcome of every call from the system's own list, not from the answers sent."""
         for station in self._stage.scenario.stations:
-            path = f"/v1/stations/{station.station_id}/call-outs"
-            answer = await self._door.call("GET", path, params={"limit": "1000"})
+            path = f"/v1/stations/{station.station_id}/call-outs?limit=1000"
+            answer = await self._door.call("GET", path)
             self._stage.board.settle_calls(station.station_id, answer.body["call_outs"])
 
     async def _look(self, station_id: str) -> None:

@@ -179,7 +179,7 @@ class StationStaff:
         return [entry["promise"] for entry in answer.body["timeline"] if entry["kind"] == "promise"]
 
     async def _list_lent(self, transfer_id: str) -> list[Promised]:
-        answer = await self._door.call("GET", "/v1/transfers", params={"limit": "500"})
+        answer = await self._door.call("GET", "/v1/transfers?limit=500")
         return [
             unit
             for transfer in answer.body["transfers"]

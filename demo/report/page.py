@@ -13,10 +13,10 @@ import plotly.graph_objects as go
 from jinja2 import Environment, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from checker import Report
 from demo.actor_context import DrillStage
-from demo.donation_outcomes import DonatedLife, count_steps
+from demo.donation_outcomes import count_steps
 from demo.live_view import CHINA
+from demo.played_day import PlayedDay
 from demo.report.plots import (
     plot_donors,
     plot_latency,
@@ -26,7 +26,7 @@ from demo.report.plots import (
 )
 from demo.report.region import plot_map
 from demo.results import Figure, describe_unit, list_waiting, read_texts
-from demo.unserved import Unserved, describe_lever
+from demo.unserved import describe_lever
 from models.texts.words import name_field, name_value
 
 _TILES = (
@@ -51,26 +51,17 @@ class Section:
 
 
 def write_report(
-    path: Path,
-    stage: DrillStage,
-    *,
-    figures: list[Figure],
-    verdict: Report,
-    lives: list[DonatedLife],
-    unserved: Sequence[Unserved],
-    started_at: datetime,
+    path: Path, day: PlayedDay, *, figures: Sequence[Figure], started_at: datetime
 ) -> None:
     """Write the page; it needs no network.
 
     Args:
         path: File to write.
-        stage: The day as it was observed.
+        day: The day as it was observed and judged.
         figures: Every check and figure.
-        verdict: The checker's report, with its examples.
-        lives: The outcome of each donation of the day.
-        unserved: The requests that got nothing or less than they asked.
         started_at: When the run began, real time.
     """
+    stage, verdict = day.stage, day.verdict
     by_name = {figure.name: figure for figure in figures}
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters["unit"] = describe_unit
@@ -90,11 +81,11 @@ def write_report(
         read=verdict.read,
         sections=_list_sections(stage),
         moments=stage.board.moments,
-        lives=lives,
-        unserved=unserved,
+        lives=day.lives,
+        unserved=day.unserved,
         name_of=stage.scenario.get_names,
         describe_lever=partial(describe_lever, stage, texts=read_texts()["levers"]),
-        steps=count_steps(lives),
+        steps=count_steps(day.lives),
         look_back=stage.board.look_back,
         waiting=list_waiting(stage),
         quarantined=stage.board.quarantined,
