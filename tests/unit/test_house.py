@@ -79,6 +79,30 @@ def test_what_a_loop_goes_through_has_a_name(room: str) -> None:
     assert not found, "a unit in a loop is `unit`, not `one`"
 
 
+MOST_PARAMETERS = 6
+
+
+def test_no_function_takes_a_bag_of_arguments() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path, tree in SOURCES.items()
+        if not path.is_relative_to(ROOT / "tests")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and len(list_parameters(node)) > MOST_PARAMETERS
+        # The options of a command are its interface, and typer reads them from its parameters.
+        and (path.parent != ROOT / "cli" / "commands" or node.name.startswith("_"))
+    ]
+    assert not found, "name the value that these arguments make up, or split the function"
+
+
+def list_parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """List what a call must or may state: every parameter but `self` and `cls`."""
+    told = node.args
+    names = [each.arg for each in (*told.posonlyargs, *told.args, *told.kwonlyargs)]
+    return [name for at, name in enumerate(names) if at or name not in {"self", "cls"}]
+
+
 @pytest.mark.parametrize("room", ["models", "streams", "gateway", "deploy", "cli"])
 def test_no_module_is_a_riddle(room: str) -> None:
     names = set()
