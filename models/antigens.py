@@ -64,7 +64,7 @@ class Vocabulary:
         key = _to_key(text).casefold()
         near = get_close_matches(key, self.folded, n=3, cutoff=0.7)
         same = [name for name in self.names if name.casefold() == key]
-        return list(dict.fromkeys([*same, *(self.folded[one] for one in near)]))
+        return list(dict.fromkeys([*same, *(self.folded[folded] for folded in near)]))
 
 
 def _to_key(text: str) -> str:

@@ -157,7 +157,7 @@ def list_foreign(donor: Iterable[str], own: Iterable[str]) -> list[str]:
         or (
             told.locus in MATCHED_LOCI
             and told.is_expressed
-            and not any(is_same(told, one) for one in mine)
+            and not any(is_same(told, own_type) for own_type in mine)
         )
     ]
 
@@ -169,7 +169,7 @@ def list_hit(donor: Iterable[str], antibodies: Iterable[str]) -> list[str]:
         name
         for name in sorted(donor)
         if (told := read_hla(name)) is None
-        or (told.is_expressed and any(_may_hit(told, one) for one in against))
+        or (told.is_expressed and any(_may_hit(told, antibody) for antibody in against))
     ]
 
 

@@ -144,7 +144,11 @@ def _join_mothers(known: Mother | None, stated: Mother | None) -> Mother | None:
 def _explain_groups(*patients: Patient) -> set[BloodGroup]:
     """Return the groups that may all be found in one patient, because of a transplant."""
     found = [patient.transplant for patient in patients if patient.transplant]
-    return {group for one in found for group in (one.donor_group, one.recipient_group)}
+    return {
+        group
+        for transplant in found
+        for group in (transplant.donor_group, transplant.recipient_group)
+    }
 
 
 class Patient(Value):

@@ -40,4 +40,5 @@ class CorrectedValue(Value):
 def list_corrections() -> tuple[CorrectedValue, ...]:
     """List the corrections in the order of their file."""
     text = files("models.rules").joinpath("corrections.toml").read_text(encoding="utf-8")
-    return tuple(CorrectedValue.model_validate(one) for one in tomllib.loads(text)["corrections"])
+    rows = tomllib.loads(text)["corrections"]
+    return tuple(CorrectedValue.model_validate(row) for row in rows)

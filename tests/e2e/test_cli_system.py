@@ -44,14 +44,14 @@ class System:
 
     def register(self, *facilities: Station | Hospital) -> None:
         headers = {"Authorization": f"Bearer {self.env['XUELIAN_API_KEY']}"}
-        for one in facilities:
-            if isinstance(one, Station):
-                place = f"stations/{one.station_id}"
+        for facility in facilities:
+            if isinstance(facility, Station):
+                place = f"stations/{facility.station_id}"
             else:
-                place = f"hospitals/{one.hospital_id}"
+                place = f"hospitals/{facility.hospital_id}"
             url = f"{self.local.endpoints.gateway_url}/v1/{place}"
             answer = httpx.put(
-                url, json=one.model_dump(mode="json"), headers=headers, trust_env=False
+                url, json=facility.model_dump(mode="json"), headers=headers, trust_env=False
             )
             answer.raise_for_status()
         # A worker looks for unknown names at most once a second; it may have looked just before.
@@ -188,7 +188,7 @@ async def test_a_killed_worker_is_dead_until_it_is_started_again(system: System)
     assert accepted.document["status"] == "accepted"
     shown = (await system.xuelian("status", "--json")).document["unread"]
     assert shown["known"] is True
-    assert [(one["topic"], one["reader"]) for one in shown["topics"] if one["records"]] == [
+    assert [(topic["topic"], topic["reader"]) for topic in shown["topics"] if topic["records"]] == [
         ("blood.requests.v1", "xuelian-urgent")
     ]
     checks = (await system.xuelian("doctor", "--json")).document["checks"]

@@ -28,7 +28,7 @@ def _shorten(scenario: Scenario) -> Scenario:
         speed=600.0, lead_s=12.0, requests_until_h=4.0, ends_after_h=HOURS, settle_s=2.0
     )
     until = scenario.at(HOURS)
-    revisions = tuple(one for one in scenario.alerts.revision if one.sent_at < until)
+    revisions = tuple(revision for revision in scenario.alerts.revision if revision.sent_at < until)
     return scenario.but(
         timeline=timeline,
         # Fewer injured of the same disaster: fewer requests, the same kinds.

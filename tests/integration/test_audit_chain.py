@@ -120,7 +120,7 @@ async def test_a_planted_breach_is_found_and_placed(engine: SupplyEngine, plante
     by_seal = {BreachKind.SEAL_DIFFERS, BreachKind.SEALED_MISSING}
     if not planted.needs_seal:
         # A seal may tell it too; that is no other breach.
-        found = [one for one in found if one[0] not in by_seal]
+        found = [breach for breach in found if breach[0] not in by_seal]
     assert found == list(planted.found)
     assert all(breach.expected and breach.found for breach in verdict.breaches)
 

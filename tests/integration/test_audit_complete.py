@@ -99,7 +99,9 @@ async def test_the_audit_tells_no_change_that_did_not_happen(engine: SupplyEngin
     )
     told = await read_audit(engine)
     extra = [
-        one for one, times in told.items() if one[1] in KINDS.values() and changes[one] < times
+        change
+        for change, times in told.items()
+        if change[1] in KINDS.values() and changes[change] < times
     ]
     assert not extra
 

@@ -158,7 +158,7 @@ async def test_the_command_says_it_in_its_exit_code(bench: Bench, tmp_path: Path
     assert codes["broken"][0] == 1, codes["broken"]
     assert "r-lost" in codes["broken"][1]
     told = json.loads((tmp_path / "broken" / "report.json").read_text(encoding="utf-8"))
-    assert [one["name"] for one in told["checks"] if not one["holds"]] == ["requests_lost"]
+    assert [check["name"] for check in told["checks"] if not check["holds"]] == ["requests_lost"]
     assert unreadable[0] == 2
 
 

@@ -149,7 +149,7 @@ async def test_an_older_seal_still_convicts_after_a_newer_one(vault: Vault) -> N
     ran = await vault.xuelian("audit", "verify", "--station", vault.station, "--json")
     assert ran.exit_code == 1
     assert ran.document["seals"] == 2
-    assert [(one["kind"], one["sequence"]) for one in ran.document["breaches"]] == [
+    assert [(breach["kind"], breach["sequence"]) for breach in ran.document["breaches"]] == [
         ("seal_differs", 9)
     ]
 

@@ -79,7 +79,9 @@ async def place(endpoints: Endpoints, tmp_path: Path) -> AsyncIterator[Place]:
 async def test_registered_facilities_are_not_overwritten_and_get_no_bags(place: Place) -> None:
     stations = (await place.ask("/v1/stations"))["stations"]
     name = next(
-        one["station"]["name_zh"] for one in stations if one["station"]["station_id"] == "shigatse"
+        station["station"]["name_zh"]
+        for station in stations
+        if station["station"]["station_id"] == "shigatse"
     )
     await place.expect_refusal("shigatse", name, "dingri-county")
 

@@ -66,7 +66,9 @@ async def test_a_patient_is_typed_and_more_is_asked_for(world: RunningGateway) -
     request_id = await ask(world)
     typed = await amend(world, request_id, "--group", "A+", "--basis", "two_samples")
     assert (typed["status"], groups(typed)) == ("reserved", ["A+"])
-    assert [one["code"] for one in typed["decision"]["lines"][0]["issue"]] == ["issue_electronic"]
+    assert [reason["code"] for reason in typed["decision"]["lines"][0]["issue"]] == [
+        "issue_electronic"
+    ]
     more = await amend(world, request_id, "-n", "red_cells=2", "--note", "手术室 2")
     assert (more["status"], groups(more)) == ("reserved", ["A+", "A+"])
     shown = (await run(world, "request", "show", request_id, "--json")).document["request"]

@@ -245,7 +245,7 @@ async def test_doctor_shows_bags_under_what_a_spreadsheet_made_of_their_numbers(
         await server.close()
     await xuelian("topics", "apply", env=env)
     ran = await xuelian("doctor", "--json", env=env)
-    (check,) = [one for one in ran.document["checks"] if one["name"] == "编号 · identifiers"]
+    (check,) = [check for check in ran.document["checks"] if check["name"] == "编号 · identifiers"]
     assert check["ok"] is ok, check
     assert all(text in check["detail"] for text in named), check
     assert ("按标签上的编号重新盘点" in check["fix"]) is not ok

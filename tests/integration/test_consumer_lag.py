@@ -53,7 +53,7 @@ async def test_every_topic_that_a_worker_reads_is_looked_at(endpoints: Endpoints
     await apply_topics(endpoints.kafka_bootstrap, 1)
     found = await measure_unread(endpoints.kafka_bootstrap)
     expected = [(reader, topic.name) for topic in TOPICS for reader in topic.readers]
-    assert sorted((one.reader, one.topic) for one in found) == sorted(expected)
+    assert sorted((lag.reader, lag.topic) for lag in found) == sorted(expected)
     assert {(group, topic) for group, topics in READ_BY.items() for topic in topics} == {
         (reader.value, name.value) for reader, name in expected
     }

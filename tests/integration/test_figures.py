@@ -120,7 +120,7 @@ async def test_a_correction_after_the_release_does_not_undo_what_was_known_then(
     results = list_clear("A+")
     await engine.feed(*from_laboratory("D", results))
     engine.clock.move(hours=1)
-    first = next(one for one in results if one.test is LabTest.NAT)
+    first = next(result for result in results if result.test is LabTest.NAT)
     again = build_result(LabTest.NAT, supersedes=first.result_id, note="method misread")
     await engine.feed(*from_laboratory("D", [again], at=engine.clock.now()))
     assert not await engine.dead_letter_codes()

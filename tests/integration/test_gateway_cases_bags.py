@@ -151,7 +151,7 @@ async def test_c09_the_products_of_the_standard_are_told_apart(clinic: Clinic) -
         params={"released_by": "质管科", "released_at": clinic.after(minutes=-10)},
     )
     assert answer.status_code == 202, answer.text
-    found = {one["name"]: one["component"] for one in answer.json()["products"]}
+    found = {product["name"]: product["component"] for product in answer.json()["products"]}
     assert found == products
 
 

@@ -65,7 +65,7 @@ class Disaster:
         listed = await self.clinic.world.client("dispatcher").get(
             "/v1/activations", params={"event_key": self.key}
         )
-        (lead,) = [one for one in listed.json()["activations"] if one["lead"]]
+        (lead,) = [activation for activation in listed.json()["activations"] if activation["lead"]]
         assert lead["station_id"] == self.clinic.name
         return dict(lead)
 
@@ -77,9 +77,9 @@ def needs(activation: Told) -> dict[str, int]:
 async def find_shortage(clinic: Clinic, group: str, component: str = "red_cells") -> Told:
     listed = await clinic.station.get("/v1/shortages", params={"station_id": clinic.name})
     (found,) = [
-        one
-        for one in listed.json()["shortages"]
-        if (one["group"], one["component"]) == (group, component)
+        shortage
+        for shortage in listed.json()["shortages"]
+        if (shortage["group"], shortage["component"]) == (group, component)
     ]
     return dict(found)
 
@@ -155,7 +155,7 @@ async def test_c85_60_promised_in_two_hours_are_no_week_of_supply(clinic: Clinic
     for _ in range(3):
         assert len(given(await clinic.ask(quantity=20, group="A+"))) == 20
     stock = (await clinic.station.get(clinic.stock)).json()
-    (supply,) = [one for one in stock["supply"] if one["group"] == "A+"]
+    (supply,) = [entry for entry in stock["supply"] if entry["group"] == "A+"]
     assert (supply["available"], supply["level"], supply["days_of_supply"]) == (60, "red", 0.08)
     await clinic.pass_time(seconds=61)
     assert (await find_shortage(clinic, "A+"))["level"] == "red"

@@ -54,8 +54,10 @@ async def test_c69_one_of_ten_is_partly_fulfilled_and_nine_are_owed(clinic: Clin
     await clinic.scan(ten, "received")
     seen = await clinic.see(ten)
     assert seen["status"] == "partly_fulfilled"
-    owed = [one for one in seen["decision"]["reasons"] if one["code"] == "units_still_owed"]
-    assert [one["zh"].partition("，")[0] for one in owed] == [
+    owed = [
+        reason for reason in seen["decision"]["reasons"] if reason["code"] == "units_still_owed"
+    ]
+    assert [reason["zh"].partition("，")[0] for reason in owed] == [
         "red_cells（悬浮红细胞） 还欠 9 U",
         "platelets（血小板） 还欠 1 dose（治疗量）",
     ]

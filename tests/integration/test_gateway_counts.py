@@ -360,7 +360,7 @@ async def test_a_full_count_is_reconciled_and_its_alarms_come_first(
     }
     gone = min(kept)
     recount = file_of(
-        *(one for one in shelf if not one.startswith(f"{gone},") and one != shelf[3]),
+        *(row for row in shelf if not row.startswith(f"{gone},") and row != shelf[3]),
         shelf[3].replace("A+", "O-"),
     )
     later = {"counted_at": "2025-01-07T01:30:00Z", "full": True}
@@ -436,7 +436,8 @@ async def test_days_of_supply_per_place(engine: RunningGateway) -> None:
     client = engine.client("station")
     await wait_taken(client, await send(client, file_of(*(bag(n) for n in range(12)))))
     places = {
-        (one["component"], one["group"]): one for one in (await client.get(STOCK)).json()["supply"]
+        (entry["component"], entry["group"]): entry
+        for entry in (await client.get(STOCK)).json()["supply"]
     }
     place = places["red_cells", "A+"]
     # 12 units a day, 28.72 % of people are A, 99.5 % of them RhD positive.

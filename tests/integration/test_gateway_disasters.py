@@ -67,15 +67,15 @@ async def send(world: RunningGateway, body: dict[str, Any], role: str = "disaste
 
 async def find_sent(world: RunningGateway, event_id: str) -> Any:  # noqa: ANN401 - an event
     (record,) = [
-        one
-        for one in await read_all(world.bootstrap, "blood.alerts.v1")
-        if dict(one.headers)["ce_id"].decode() == event_id
+        record
+        for record in await read_all(world.bootstrap, "blood.alerts.v1")
+        if dict(record.headers)["ce_id"].decode() == event_id
     ]
     return decode_event("blood.alert.received.v1", record.value)
 
 
 def codes(told: dict[str, Any]) -> list[str]:
-    return [one["code"] for one in told["doubts"]]
+    return [reason["code"] for reason in told["doubts"]]
 
 
 async def test_f23_the_answer_tells_that_no_station_is_in_reach(world: RunningGateway) -> None:
@@ -124,10 +124,10 @@ async def test_f70_an_exercise_stands_apart_and_ends_by_a_command(
     await engine.alert(**drill)
     await engine.alert(**real)
     listed = (await world.client("dispatcher").get("/v1/activations")).json()
-    assert drill["event_key"] in {one["event_key"] for one in listed["exercises"]}
-    assert real["event_key"] in {one["event_key"] for one in listed["activations"]}
-    assert not [one for one in listed["activations"] if one["exercise"]]
-    assert {one["ends_at"] for one in listed["exercises"]} == {"2025-01-07T13:30:00Z"}
+    assert drill["event_key"] in {activation["event_key"] for activation in listed["exercises"]}
+    assert real["event_key"] in {activation["event_key"] for activation in listed["activations"]}
+    assert not [activation for activation in listed["activations"] if activation["exercise"]]
+    assert {activation["ends_at"] for activation in listed["exercises"]} == {"2025-01-07T13:30:00Z"}
 
     # Platelets are needed and nobody is called for them: that is said.
     told = listed["activations"][0]["donors_not_called"]
@@ -180,10 +180,10 @@ async def test_f21_shortages_are_listed_worst_first_with_who_waits(
             "needed_by": dying.needed_by.isoformat().replace("+00:00", "Z"),
         }
     ]
-    assert [bool(one["waiting"]) for one in listed] == sorted(
-        (bool(one["waiting"]) for one in listed), reverse=True
+    assert [bool(shortage["waiting"]) for shortage in listed] == sorted(
+        (bool(shortage["waiting"]) for shortage in listed), reverse=True
     )
-    assert {one["donors_not_called"] for one in listed} == {None}
+    assert {shortage["donors_not_called"] for shortage in listed} == {None}
     overview = (await world.client("station").get("/v1/overview")).json()["shortages"]
     assert overview[0] == listed[0]
     # A neighbour learns how much and until when, and no name.
@@ -233,7 +233,7 @@ async def test_urgent_ones_stand_before_routine_ones_and_the_sooner_needed_first
         await engine.assess()
         engine.clock.move(seconds=1)
     listed = await world.client("station").get("/v1/shortages?component=washed_red_cells")
-    groups = [one["group"] for one in listed.json()["shortages"]]
+    groups = [shortage["group"] for shortage in listed.json()["shortages"]]
     assert groups == ["A-", "B-", "AB+", "AB-"]
 
 
@@ -318,7 +318,7 @@ async def test_f56_one_person_under_two_numbers_is_named_on_import(
     assert answer.status_code == 200, answer.text
     told = answer.json()
     assert told["imported"] == 5
-    assert [(one["code"], one["donor_ids"]) for one in told["warnings"]] == [
+    assert [(warning["code"], warning["donor_ids"]) for warning in told["warnings"]] == [
         ("donor_registered_twice", ["p-1", "p-2"]),
         ("donor_contact_shared", ["p-1", "p-3"]),
         ("donor_contact_shared", ["p-2", "p-3"]),
@@ -351,7 +351,7 @@ async def test_f57_a_bag_that_contradicts_the_register_is_told_in_the_answer(
     assert answer.status_code == 202, answer.text
     await engine.answer(Answer.DONATED, call, donation=donation)
     seen = (await world.client("station").get("/v1/donations/x1")).json()["units"][0]
-    assert "donor_group_differs" in {one["code"] for one in seen["results_against"]}
+    assert "donor_group_differs" in {reason["code"] for reason in seen["results_against"]}
     (warning,) = answer.json()["warnings"]
     assert (warning["code"], warning["params"]["registered"]) == ("donation_group_differs", "O+")
 

@@ -56,7 +56,7 @@ async def test_f31_a_donor_is_read_back_by_their_own_station_alone(world: Runnin
     told = await read(world)
     assert {name: told[name] for name in FULL} == FULL
     listed = (await world.client("station").get(DONORS)).json()
-    assert ([one["donor"]["donor_id"] for one in listed["donors"]], listed["after"]) == (
+    assert ([donor["donor"]["donor_id"] for donor in listed["donors"]], listed["after"]) == (
         ["D-1"],
         None,
     )
@@ -78,7 +78,7 @@ async def test_f31_a_register_is_read_in_parts(world: RunningGateway) -> None:
     await client.post(DONORS, json={"donors": more})
     first = (await client.get(DONORS, params={"limit": 2})).json()
     rest = (await client.get(DONORS, params={"limit": 2, "after": first["after"]})).json()
-    found = [one["donor"]["donor_id"] for one in (*first["donors"], *rest["donors"])]
+    found = [donor["donor"]["donor_id"] for donor in (*first["donors"], *rest["donors"])]
     assert (found, rest["after"]) == (["D-1", "D-2", "D-3"], None)
 
 

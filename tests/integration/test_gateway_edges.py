@@ -98,7 +98,7 @@ async def find_example(world: RunningGateway, method: str, path: str) -> dict[st
     document = (await world.client().get("/openapi.json")).json()
     content = document["paths"][path][method.lower()].get("requestBody", {}).get("content", {})
     found = content.get("application/json", {})
-    examples = [one["value"] for one in found.get("examples", {}).values()]
+    examples = [example["value"] for example in found.get("examples", {}).values()]
     examples += [found["example"]] if "example" in found else []
     return {"json": examples[0]} if examples else {}
 

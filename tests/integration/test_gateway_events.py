@@ -116,10 +116,10 @@ async def test_a_stream_goes_on_where_it_was(world: RunningGateway) -> None:
     await commit(world, decided(ids[3]), decided(ids[4]))
     rest = await read_events(client, 3, last_event_id=first[-1].id)
     told = [orjson.loads(event.data) for event in rest]
-    assert [one["subject"] for one in told] == ids[2:]
+    assert [event["subject"] for event in told] == ids[2:]
     assert rest[0].event == told[0]["type"] == "blood.request.decided.v1"
     assert told[0]["data"]["decision"]["request_id"] == ids[2]
-    assert [one["sequence"] for one in told] == sorted(one["sequence"] for one in told)
+    assert [event["sequence"] for event in told] == sorted(event["sequence"] for event in told)
 
 
 async def test_a_new_stream_hears_what_comes_and_at_once(world: RunningGateway) -> None:

@@ -222,7 +222,7 @@ async def test_f48_results_from_before_the_collection_release_nothing(
     assert [(reason["code"], reason["params"]["test"]) for reason in against] == [
         ("test_before_collection", test) for test in NEEDED
     ]
-    own = [one.model_dump(mode="json", exclude_none=True) for one in list_clear("A+")]
+    own = [result.model_dump(mode="json", exclude_none=True) for result in list_clear("A+")]
     assert (await world.client("station").post(path, json={"results": own})).status_code == 202
     await see(world, "F48", **{"F48-RC": "available"})
 

@@ -71,7 +71,7 @@ async def test_c40_typing_a_bleeding_man_takes_nothing_away(world: RunningGatewa
     typed = await amend(world, told["request_id"], {"group": "O-"})
     assert given(typed) == ["O+"] * 4
     (consent,) = [
-        one for one in typed["decision"]["reasons"] if one["code"] == "consent_afterwards"
+        reason for reason in typed["decision"]["reasons"] if reason["code"] == "consent_afterwards"
     ]
     assert "同意书事后补签" in consent["zh"]
 
@@ -99,7 +99,7 @@ async def test_c51_a_transplanted_patient_is_told_of_and_promised_by_class(
         "patient_whole_blood_group FROM requests WHERE request_id = $1",
         told["request_id"],
     )
-    assert [tuple(one) for one in row] == [("O+", "A+", "A+", "unknown")]
+    assert [tuple(record) for record in row] == [("O+", "A+", "A+", "unknown")]
     # Once engrafted, the donor's red cells are right.
     engrafted = {**transplant, "phase": "after_engraftment"}
     assert given(await amend(world, told["request_id"], {"transplant": engrafted})) == [
@@ -128,7 +128,7 @@ async def test_c33_a_bag_counted_as_c_positive_is_kept_from_a_woman(world: Runni
     told = await ask(world, patient=woman)
     assert given(told) == []
     (line,) = told["decision"]["lines"]
-    assert "del_not_excluded" in [one["code"] for one in line["refusals"]]
+    assert "del_not_excluded" in [reason["code"] for reason in line["refusals"]]
     assert given(await ask(world, patient={**woman, "sex": "male"})) == ["O-"]
 
 
@@ -141,4 +141,4 @@ async def test_a_rare_group_that_nobody_knows_is_refused_with_the_field(
         headers={"Idempotency-Key": unique("k")},
     )
     assert answer.status_code == 400
-    assert [one["field"] for one in answer.json()["errors"]] == ["patient.rare_group"]
+    assert [error["field"] for error in answer.json()["errors"]] == ["patient.rare_group"]

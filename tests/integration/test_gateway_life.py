@@ -54,7 +54,7 @@ async def see(client: httpx.AsyncClient, donation_id: str, unit_id: str, status:
 
 
 def as_json(results: list[Any]) -> dict[str, Any]:
-    return {"results": [one.model_dump(mode="json", exclude_none=True) for one in results]}
+    return {"results": [result.model_dump(mode="json", exclude_none=True) for result in results]}
 
 
 async def test_from_count_to_look_back(world: RunningGateway) -> None:
@@ -65,7 +65,9 @@ async def test_from_count_to_look_back(world: RunningGateway) -> None:
     counted = await station.post(STOCK, json={"units": [row]})
     assert counted.status_code == 202, counted.text
     seen = await see(station, donation_id, unit_id, "quarantined")
-    assert [one["code"] for one in seen["units"][0]["results_against"]] == ["test_missing"] * 9
+    assert [reason["code"] for reason in seen["units"][0]["results_against"]] == [
+        "test_missing"
+    ] * 9
     told = await station.post(
         f"/v1/stations/shigatse/donations/{donation_id}/results",
         json=as_json(list_clear("B-")),
@@ -102,7 +104,7 @@ async def test_from_count_to_look_back(world: RunningGateway) -> None:
         "shigatse-people",
     )
     assert recipient["request_id"] == asked.json()["request_id"]
-    assert [one["change"] for one in seen["scans"]] == [
+    assert [scan["change"] for scan in seen["scans"]] == [
         "picked",
         "issued",
         "departed",
@@ -153,7 +155,7 @@ async def test_c34_a_nucleic_acid_test_of_one_virus_releases_nothing(
         if len(against) == 2:
             break
         await asyncio.sleep(0.05)
-    assert [(one["code"], one["params"]["test"]) for one in against] == [
+    assert [(reason["code"], reason["params"]["test"]) for reason in against] == [
         ("nat_marker_missing", "nat_hcv"),
         ("nat_marker_missing", "nat_hiv"),
     ]

@@ -117,7 +117,7 @@ async def test_f22_a_refused_life_threatening_record_is_seen_at_once(
         assert b"Tashi" not in event.data.encode()
     for role in ("station", "dispatcher"):
         answer = (await world.client(role).get("/v1/dead-letters")).json()
-        (letter,) = [one for one in answer["dead_letters"] if one["about"] == request_id]
+        (letter,) = [letter for letter in answer["dead_letters"] if letter["about"] == request_id]
         assert letter["is_life_threatening"] is True
         assert letter["source"] == "hospital/shigatse-people"
         assert "needed_by" in letter["reason"]["zh"]
@@ -137,7 +137,7 @@ async def test_f72_a_dead_letter_is_told_in_each_language(
     async with asyncio.timeout(20):
         while True:
             answer = (await world.client("dispatcher").get("/v1/dead-letters")).json()
-            found = [one for one in answer["dead_letters"] if one["about"] == request_id]
+            found = [letter for letter in answer["dead_letters"] if letter["about"] == request_id]
             if found:
                 break
             await asyncio.sleep(0.05)
@@ -289,7 +289,9 @@ async def test_f68_what_waits_is_late_and_was_never_received_is_one_list(
     assert await marks_of(starving) == {"waiting", "late"}
     # Bags on their way are no units that are missing, and are not added to them.
     late = {row["request_id"]: row for row in await overdue(world, "station", mark="late")}
-    amounts = [(late[one]["units"], late[one]["bags"]) for one in (served, starving)]
+    amounts = [
+        (late[request_id]["units"], late[request_id]["bags"]) for request_id in (served, starving)
+    ]
     assert amounts == [(0, 2), (2, 0)]
     received = {"unit_id": unit["unit_id"], "change": "received", "epoch": unit["epoch"]}
     answer = await hospital.post("/v1/hospitals/shigatse-people/stock/changes", json=received)
@@ -345,8 +347,10 @@ async def test_what_no_worker_has_acknowledged_is_told_to_who_looks(
         return (await world.client("hospital").get("/v1/overview")).json()["unread"]
 
     ends = {
-        TopicPartition(topic, one): await read_end(world.bootstrap, topic, partition=one)
-        for one in range(6)
+        TopicPartition(topic, partition): await read_end(
+            world.bootstrap, topic, partition=partition
+        )
+        for partition in range(6)
     }
     await acknowledge(world.bootstrap, group, ends)
     none: dict[str, object] = {

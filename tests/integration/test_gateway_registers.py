@@ -82,9 +82,9 @@ async def test_f31_what_is_registered_can_be_read_back(world: RunningGateway) ->
     assert read.headers["etag"] == put.headers["etag"] == f'"{put.json()["version"]}"'
     assert read.json()["changed_by"].startswith("dispatcher/")
     stations = (await client.get("/v1/stations")).json()["stations"]
-    assert {"shigatse", "lhasa"} <= {one["station"]["station_id"] for one in stations}
+    assert {"shigatse", "lhasa"} <= {station["station"]["station_id"] for station in stations}
     hospitals = (await client.get("/v1/hospitals")).json()["hospitals"]
-    assert "gar-county" in {one["hospital"]["hospital_id"] for one in hospitals}
+    assert "gar-county" in {hospital["hospital"]["hospital_id"] for hospital in hospitals}
     route = {"from_id": "shigatse", "to_id": "gar-county", "eta_s": 600}
     proven = {"from_id": "lhasa", "to_id": "gar-county", "eta_s": 900, "proven_box": True}
     await client.put("/v1/routes", json={"routes": [route, proven]})
@@ -247,14 +247,14 @@ async def test_of_spellings_that_come_at_once_one_is_registered(engine: Engine) 
     hospitals = [PEOPLES.but(hospital_id=name) for name in names]
     stations = [SHIGATSE.but(station_id=name) for name in names]
     ended = await asyncio.gather(
-        *(directory.put_hospital(one, based_on=0) for one in hospitals),
-        *(directory.put_station(one, based_on=0) for one in stations),
+        *(directory.put_hospital(hospital, based_on=0) for hospital in hospitals),
+        *(directory.put_station(station, based_on=0) for station in stations),
         return_exceptions=True,
     )
     for three in (ended[:3], ended[3:]):
-        refused = [one for one in three if isinstance(one, DomainRefusal)]
-        assert [one.code for one in refused] == ["facility_other_spelling"] * 2
-        assert {one.params["known"] for one in refused} < set(names)
+        refused = [outcome for outcome in three if isinstance(outcome, DomainRefusal)]
+        assert [refusal.code for refusal in refused] == ["facility_other_spelling"] * 2
+        assert {refusal.params["known"] for refusal in refused} < set(names)
     rows = await engine.fetch("SELECT 1 FROM hospitals WHERE lower(hospital_id) = 'hq1'")
     assert len(rows) == 1
 
@@ -291,7 +291,9 @@ async def test_a_station_that_cannot_be_meant_is_refused(
 async def test_journeys_that_cannot_be_are_refused(
     world: RunningGateway, routes: list[tuple[str, str, int]], told: str
 ) -> None:
-    body = [{"from_id": one, "to_id": other, "eta_s": eta_s} for one, other, eta_s in routes]
+    body = [
+        {"from_id": from_id, "to_id": other, "eta_s": eta_s} for from_id, other, eta_s in routes
+    ]
     refused = await world.client("dispatcher").put("/v1/routes", json={"routes": body})
     assert refused.status_code in {400, 422}
     assert told in refused.json()["errors"][0]["rule"]

@@ -141,7 +141,7 @@ async def test_null_takes_a_note_away_and_is_refused_where_a_request_must_have_a
     headers = {"Idempotency-Key": unique("c"), "Prefer": "wait=10"}
     refused = await client.patch(path, json={"lines": None, "priority": None}, headers=headers)
     assert refused.status_code == 400
-    assert [one["field"] for one in refused.json()["errors"]] == ["lines", "priority"]
+    assert [error["field"] for error in refused.json()["errors"]] == ["lines", "priority"]
     assert refused.json()["errors"][0]["rule"] == "不能是 null · cannot be null"
     assert (await client.get(path)).json()["request"]["note"] == "bed 4"
     answer = await client.patch(path, json={"note": None}, headers=headers)

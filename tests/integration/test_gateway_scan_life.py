@@ -249,7 +249,9 @@ async def list_letters(world: RunningGateway, event_id: str) -> list[str]:
         while True:
             records = await read_all(world.bootstrap, "blood.stock.v1.xuelian-supply.dlq")
             letters = [orjson.loads(record.value) for record in records]
-            found = [one["code"] for one in letters if ["ce_id", event_id] in one["headers"]]
+            found = [
+                letter["code"] for letter in letters if ["ce_id", event_id] in letter["headers"]
+            ]
             if found:
                 return found
             await asyncio.sleep(0.1)

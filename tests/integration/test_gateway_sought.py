@@ -41,7 +41,7 @@ async def engine(world: RunningGateway) -> SupplyEngine:
 
 async def read_sought(world: RunningGateway, request_id: str) -> dict[str, dict[str, Any]]:
     told = await world.client("dispatcher").get(f"/v1/requests/{request_id}")
-    return {one["code"]: one["params"] for one in told.json()["sought"]}
+    return {step["code"]: step["params"] for step in told.json()["sought"]}
 
 
 async def offer_of_lhasa(engine: SupplyEngine, request_id: str, group: str, place: str) -> str:
@@ -102,5 +102,7 @@ async def test_what_is_sought_is_told_of_what_serves_the_request_alone(
     # The one O+ donor who is left is out for her.
     assert told["sought_donors_on_other_calls"] == {"donors": 1}
     page = (await world.client("dispatcher").get(f"/v1/requests/{other.request_id}")).json()
-    assert [(one["status"], one["calls"]) for one in page["call_outs"]] == [("declined", 2)]
+    assert [(call_out["status"], call_out["calls"]) for call_out in page["call_outs"]] == [
+        ("declined", 2)
+    ]
     assert "donor_id" not in page["call_outs"][0]

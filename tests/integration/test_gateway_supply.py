@@ -148,7 +148,7 @@ async def test_donors_stay_in_postgres(world: RunningGateway) -> None:
     answer = await client.post(path, json={"donors": [DONOR, {**DONOR, "donor_id": "n-2"}]})
     assert answer.json()["imported"] == 2
     # The same name, contact and day of birth under two numbers.
-    assert [one["donor_ids"] for one in answer.json()["warnings"]] == [["n-1", "n-2"]]
+    assert [warning["donor_ids"] for warning in answer.json()["warnings"]] == [["n-1", "n-2"]]
     await world.database.fetch(
         "UPDATE donors SET last_whole_blood_on = '2024-12-01', called = 3, accepted = 2"
     )

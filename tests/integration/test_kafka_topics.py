@@ -117,7 +117,7 @@ async def test_the_tail_starts_at_the_end_and_outlives_an_outage(
             envelope = make_envelope(number, key=f"station-{number % 5}")
             await publisher.publish(topics[number % 2], [envelope])
         await wait_until(lambda: len(seen) == 30)
-        assert {(topic, one.id) for topic, one in seen} == {
+        assert {(topic, envelope.id) for topic, envelope in seen} == {
             (topics[number % 2], f"event-{number}") for number in range(2, 32)
         }
         await publisher.stop()

@@ -219,7 +219,7 @@ async def test_a_repeat_changes_nothing_and_a_reused_id_is_quarantined(
 
 async def outcomes(engine: SupplyEngine) -> list[tuple[str, list[str]]]:
     rows = await engine.fetch("SELECT outcome, reasons FROM alerts ORDER BY received_at, alert_id")
-    return [(row["outcome"], [one["code"] for one in row["reasons"]]) for row in rows]
+    return [(row["outcome"], [reason["code"] for reason in row["reasons"]]) for row in rows]
 
 
 async def test_f23_an_alert_that_no_station_answers_is_told_and_can_be_mended(
@@ -231,7 +231,7 @@ async def test_f23_an_alert_that_no_station_answers_is_told_and_can_be_mended(
     codes = ["no_station_in_reach", "latitude_and_longitude_swapped"]
     assert await outcomes(engine) == [("unanswered", codes)]
     (told,) = await engine.events("blood.alert.unanswered.v1")
-    assert (told["event_key"], told["held"], [one["code"] for one in told["reasons"]]) == (
+    assert (told["event_key"], told["held"], [reason["code"] for reason in told["reasons"]]) == (
         "us6000pi9w",
         False,
         codes,
@@ -454,7 +454,7 @@ async def test_f70_an_exercise_ends_by_itself(engine: SupplyEngine) -> None:
     rows = await engine.fetch("SELECT DISTINCT event_key, status FROM activations ORDER BY 1")
     assert [tuple(row) for row in rows] == [("drill", "stood_down"), ("us6000pi9w", "open")]
     stood_down = await engine.events("blood.activation.stood-down.v1")
-    assert {one["activation"]["event_key"] for one in stood_down} == {"drill"}
+    assert {event["activation"]["event_key"] for event in stood_down} == {"drill"}
 
 
 async def test_a_station_that_is_new_to_us_is_seen(engine: SupplyEngine) -> None:

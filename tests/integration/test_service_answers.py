@@ -150,7 +150,9 @@ async def test_f61_a_donor_who_may_not_give_any_more_is_stood_down_and_replaced(
     )
     assert await engine.calls("stood_down") == sorted(calls[:2])
     closed = await engine.events("blood.callout.closed.v1")
-    assert {one for event in closed for one in event["call_out_ids"]} == set(calls[:2])
+    assert {call_out_id for event in closed for call_out_id in event["call_out_ids"]} == set(
+        calls[:2]
+    )
     assert {event["status"] for event in closed} == {"stood_down"}
     whys = await engine.fetch("SELECT why FROM audit WHERE to_state = 'stood_down'")
     assert {row["why"] for row in whys} == {"may_not_give"}

@@ -57,7 +57,7 @@ def part_of(
         station_id=station_id,
         counted_at=NOW,
         units=tuple(
-            one if isinstance(one, CountedUnit) else CountedUnit(unit=one) for one in units
+            unit if isinstance(unit, CountedUnit) else CountedUnit(unit=unit) for unit in units
         ),
         attestation=Attestation(released_by="quality", released_at=RELEASED_AT),
         part=CountPart(

@@ -106,7 +106,7 @@ async def test_no_count_goes_around_what_we_know_of_a_donation(engine: LifeEngin
     await engine.feed(counted([held], released=False))
     await engine.feed(counted([recalled]))
     await engine.recall(recalled.donation_id)
-    others = [one.but(unit_id=f"{one.unit_id}-2") for one in (found, held, recalled)]
+    others = [unit.but(unit_id=f"{unit.unit_id}-2") for unit in (found, held, recalled)]
     for other in others:
         await engine.feed(counted([other]))
     await engine.feed(counted([others[2].but(unit_id="R-3")], released=False))
@@ -265,17 +265,17 @@ async def test_the_reserve_counts_a_split_donation_once_more_until_it_is_release
     await called.split("WB-1", {"RC-1": (Component.RED_CELLS, 200)})
     async with called.work() as work:
         (call,) = [
-            one
-            for one in await work.supply.list_calls("shigatse", since=NOW)
-            if one.status == "donated"
+            call
+            for call in await work.supply.list_calls("shigatse", since=NOW)
+            if call.status == "donated"
         ]
         assert call.unit_status == "quarantined"
     await called.clear(donation_id)
     async with called.work() as work:
         (call,) = [
-            one
-            for one in await work.supply.list_calls("shigatse", since=NOW)
-            if one.status == "donated"
+            call
+            for call in await work.supply.list_calls("shigatse", since=NOW)
+            if call.status == "donated"
         ]
         assert call.unit_status == "available"
 
@@ -421,7 +421,7 @@ async def test_a_hold_that_lapses_leaves_what_is_packed(engine: LifeEngine) -> N
     # One of two: that is not "reserved", nor "fulfilled" when it has come.
     assert tuple(row) == ("partly_refused", "picking")
     told = await engine.one("SELECT body -> 'reasons' AS reasons FROM decisions WHERE version = 2")
-    assert [(one["code"], one["params"]) for one in told["reasons"]] == [
+    assert [(reason["code"], reason["params"]) for reason in told["reasons"]] == [
         ("hold_lapsed", {"units_given_back": 1}),
         ("unit_given_back", {"unit_id": "B"}),
         (
@@ -444,7 +444,7 @@ async def test_a_hold_that_lapses_while_it_is_needed_leaves_what_is_packed(
     assert await engine.states() == {"A": "picked", "B": "available"}
     assert await engine.status_of(request_id) == "open"
     told = await engine.one("SELECT body -> 'reasons' AS reasons FROM decisions WHERE version = 2")
-    assert [(one["code"], one["params"]) for one in told["reasons"]][:2] == [
+    assert [(reason["code"], reason["params"]) for reason in told["reasons"]][:2] == [
         ("hold_lapsed", {"units_given_back": 1}),
         ("unit_given_back", {"unit_id": "B"}),
     ]

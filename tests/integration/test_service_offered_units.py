@@ -53,9 +53,9 @@ async def _lay(engine: SupplyEngine, station_id: str, *traits: UnitTraits) -> No
             unit_id=f"{station_id.upper()}-{at}",
             station_id=station_id,
             expires_in_h=240 + at,
-            traits=one,
+            traits=made,
         )
-        for at, one in enumerate(traits)
+        for at, made in enumerate(traits)
     ]
     await engine.feed(counted(units, station_id=station_id))
 

@@ -85,14 +85,16 @@ async def test_every_unit_is_frozen_wherever_it_is(engine: LifeEngine) -> None:
         assert await engine.status_of(requests[unit_id]) == "open", unit_id
     for unit_id in ("RECEIVED", "TRANSFUSED"):
         assert await engine.status_of(requests[unit_id]) == "fulfilled"
-    notices = {one["holder_id"]: one for one in await engine.events("blood.recall.notified.v1")}
+    notices = {
+        notice["holder_id"]: notice for notice in await engine.events("blood.recall.notified.v1")
+    }
     assert set(notices) == {"shigatse", "shigatse-people"}
     station, hospital = notices["shigatse"], notices["shigatse-people"]
-    assert {one["unit_id"] for one in station["units"]} == {
+    assert {unit["unit_id"] for unit in station["units"]} == {
         "FREE", "RESERVED", "PICKED", "RETURNED",
     }  # fmt: skip
-    assert all("request_id" not in one for one in station["units"])
-    assert {one["unit_id"]: one["was"] for one in hospital["units"]} == {
+    assert all("request_id" not in unit for unit in station["units"])
+    assert {unit["unit_id"]: unit["was"] for unit in hospital["units"]} == {
         "ISSUED": "issued",
         "MOVING": "in_transit",
         "RECEIVED": "received",
@@ -135,9 +137,9 @@ async def test_it_reaches_a_neighbour_and_what_is_on_its_way_there(engine: LifeE
     assert shigatse
     await engine.ask(group="A+", quantity=4)
     (declared, *_) = [
-        one["shortage"]
-        for one in await engine.events("blood.shortage.declared.v1")
-        if one["shortage"]["group"] == "A+"
+        event["shortage"]
+        for event in await engine.events("blood.shortage.declared.v1")
+        if event["shortage"]["group"] == "A+"
     ]
     there = [
         of_donation(name, "A+", station_id="lhasa", expires_at=at)
@@ -158,7 +160,8 @@ async def test_it_reaches_a_neighbour_and_what_is_on_its_way_there(engine: LifeE
     assert {states[name] for name in ("ARRIVED", "MOVING", "KEPT")} == {"recalled"}
     notices = await engine.events("blood.recall.notified.v1")
     assert {
-        one["holder_id"]: sorted(unit["unit_id"] for unit in one["units"]) for one in notices
+        notice["holder_id"]: sorted(unit["unit_id"] for unit in notice["units"])
+        for notice in notices
     } == {"lhasa": ["KEPT"], "shigatse": ["ARRIVED", "MOVING"]}
 
 

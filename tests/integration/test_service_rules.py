@@ -71,5 +71,7 @@ async def test_a_unit_that_is_too_old_for_the_station_is_counted_and_not_given(
     assert await engine.dead_letter_codes() == []
     refused = await decide(strict, group="A+", quantity=1)
     assert groups(refused) == []
-    assert "expires_before_arrival" in {one["code"] for one in refused["lines"][0]["refusals"]}
+    assert "expires_before_arrival" in {
+        reason["code"] for reason in refused["lines"][0]["refusals"]
+    }
     assert groups(await decide(engine, group="A+", quantity=1)) == ["A+"]

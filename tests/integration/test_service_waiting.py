@@ -563,7 +563,7 @@ async def test_a_cancelled_request_tells_of_the_bag_on_its_way(engine: Engine) -
 
     told = await last_decision(engine, request)
     assert told["outcome"] == "cancelled"
-    assert [(one["code"], one["params"]) for one in told["reasons"]] == [
+    assert [(reason["code"], reason["params"]) for reason in told["reasons"]] == [
         ("cancelled_by_hospital", {"reason": "transferred", "units_given_back": 1}),
         ("units_still_on_the_way", {"units": 1}),
         ("units_received_before", {"units": 1}),
@@ -600,9 +600,9 @@ async def test_a_hold_that_lapses_while_blood_still_helps_is_decided_again(
             "params": {"units_given_back": 2},
             "rule": "",
         }
-        assert [(one["code"], one["params"]["unit_id"]) for one in told["reasons"][1:3]] == [
-            ("unit_given_back", unit_id) for unit_id in units
-        ]
+        assert [
+            (reason["code"], reason["params"]["unit_id"]) for reason in told["reasons"][1:3]
+        ] == [("unit_given_back", unit_id) for unit_id in units]
         await pass_time(engine)
         assert await engine.status_of(request.request_id) == "reserved"
         assert len(await live_units(engine)) == 2

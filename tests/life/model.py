@@ -79,7 +79,7 @@ class Model:
             self.findings.get(bag.donation_id, []), group=bag.group, say=bag.had_by
         )
         against = list_against(counting, group=bag.group)
-        runs = {(one.test, one.run_id) for one in against if one.outcome == "reactive"}
+        runs = {(result.test, result.run_id) for result in against if result.outcome == "reactive"}
         is_repeated = len(runs) > len({test for test, _ in runs})
         missing = list_missing(counting, collected_at=bag.collected_at)
         return bool(missing), bool(against), is_repeated

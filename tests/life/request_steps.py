@@ -89,7 +89,7 @@ async def amend(hand: Hand) -> None:
 
 async def inform(hand: Hand) -> None:
     """A hospital tells something of a patient beside any request."""
-    reference = hand.chance.choice([one for one in _REFERENCES if one])
+    reference = hand.chance.choice([known for known in _REFERENCES if known])
     told = _draw_told(hand)
     live = (await hand.system.look()).held
     await _change(hand, reference, patient=_patient(told))

@@ -36,10 +36,12 @@ def told_by_engine(
     listed = engine.list_candidates(
         component=component, patient=patient, priority=priority, policy=policy, rules=rules
     )
-    assert [one.rank for one in listed] == list(range(len(listed)))
+    assert [candidate.rank for candidate in listed] == list(range(len(listed)))
     found = {
-        str(one.group): GroupTerms(low_titre=one.low_titre_only, capped=one.capped)
-        for one in listed
+        str(candidate.group): GroupTerms(
+            low_titre=candidate.low_titre_only, capped=candidate.capped
+        )
+        for candidate in listed
     }
     assert len(found) == len(listed)
     return found
@@ -97,7 +99,7 @@ def test_the_identical_group_comes_first_unless_it_would_harm(
     listed = engine.list_candidates(
         component=component, patient=patient, priority=priority, policy=POLICIES[0], rules=PACKAGED
     )
-    groups = [one.group for one in listed]
+    groups = [candidate.group for candidate in listed]
     is_rhd_matched = component.spec.component_class is not ComponentClass.PLASMA
     if patient.group in groups and not patient.asian_del and is_rhd_matched:
         assert groups[0] == patient.group
@@ -115,7 +117,7 @@ def test_the_consented_fallback_keeps_the_order_of_its_source(group: str) -> Non
         rules=PACKAGED,
     )
 
-    assert [str(one.group) for one in listed] == RHD_FALLBACK[group].split()
+    assert [str(candidate.group) for candidate in listed] == RHD_FALLBACK[group].split()
 
 
 MUTATIONS = {

@@ -117,10 +117,10 @@ def test_every_decision_is_safe_and_complete(units: list[UnitFacts], batch: list
     by_id = {unit.unit_id: unit for unit in units}
     matched = decide_batch(batch, shelf=Shelf(units), now=NOW, hold_s=3600)
     promised: set[str] = set()
-    for case, one in zip(batch, matched, strict=True):
-        decision = one.decision
+    for case, result in zip(batch, matched, strict=True):
+        decision = result.decision
         reserved = [unit for line in decision.lines for unit in line.reserved]
-        assert [unit.unit_id for unit in reserved] == [told.unit.unit_id for told in one.cleared]
+        assert [unit.unit_id for unit in reserved] == [told.unit.unit_id for told in result.cleared]
         assert decision.request_id == case.request.request_id
         for line, told in zip(case.request.lines, decision.lines, strict=True):
             assert told.requested == line.quantity
@@ -246,11 +246,11 @@ def test_c77_no_order_of_a_batch_would_cover_more(
     covered = 0
     slots: list[frozenset[str]] = []
     for priority in Priority:
-        for case, one in zip(batch, matched, strict=True):
+        for case, result in zip(batch, matched, strict=True):
             if case.request.priority is not priority:
                 continue
             (line,) = case.request.lines
             fitting = frozenset(unit.unit_id for unit in units if _fits(unit, case, line))
             slots += [fitting] * line.quantity
-            covered += len(one.cleared)
+            covered += len(result.cleared)
         assert covered == _most(slots)

@@ -81,7 +81,7 @@ def to_row(unit: Unit, status: str, attested_by: str | None) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None)
 @given(held=st.lists(units(), min_size=1, max_size=6, unique_by=lambda one: one[0].unit_id))
 def test_an_export_imports_as_it_is(held: list[tuple[Unit, str, str | None]]) -> None:
-    rows = [to_row(*one) for one in held]
+    rows = [to_row(*entry) for entry in held]
     for sheets in (
         open_csv(decode_file(write_csv(rows))),
         open_workbook(write_xlsx(rows)),

@@ -64,17 +64,17 @@ def list_pairs(
     """Every unit that may go to any of them under these rules."""
     for at, patient in enumerate(patients):
         for component, priority in itertools.product(ONE_PER_CLASS, Priority):
-            for one in list_candidates(
+            for candidate in list_candidates(
                 component=component,
                 patient=patient,
                 priority=priority,
                 policy=policy,
                 rules=rules,
             ):
-                titres = (True,) if one.low_titre_only else FLAGS
-                ways = (False,) if one.capped else FLAGS
+                titres = (True,) if candidate.low_titre_only else FLAGS
+                ways = (False,) if candidate.capped else FLAGS
                 for low_titre, freely in itertools.product(titres, ways):
-                    yield Pair(at, component, priority, one.group, low_titre, freely)
+                    yield Pair(at, component, priority, candidate.group, low_titre, freely)
 
 
 def values_of(value: RuleValue) -> st.SearchStrategy[object]:

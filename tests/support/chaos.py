@@ -137,10 +137,10 @@ async def send_all(
     try:
         for start in range(0, len(envelopes), chunk):
             some = envelopes[start : start + chunk]
-            repeats = [one for at, one in enumerate(some) if at % 10 == 0]
+            repeats = [envelope for at, envelope in enumerate(some) if at % 10 == 0]
             await _send_until_confirmed(publisher, [*some, *repeats])
-            for one in some:
-                sent.note(one, accepted=True)
+            for envelope in some:
+                sent.note(envelope, accepted=True)
             await asyncio.sleep(chunk / rate_hz)
     finally:
         await publisher.stop()
@@ -183,5 +183,7 @@ async def judge(bootstrap: str, dsn: str, sent: SentLog) -> Report:
 def failures(report: Report) -> list[str]:
     """Say what does not hold, for an assertion that explains itself."""
     return [
-        f"{one.name}={one.value} {list(one.examples)[:3]}" for one in report.checks if not one.holds
+        f"{check.name}={check.value} {list(check.examples)[:3]}"
+        for check in report.checks
+        if not check.holds
     ]

@@ -81,14 +81,14 @@ class RecordingHandler:
         self._broken[offset] = error
 
     async def __call__(self, batch: Sequence[Record], /) -> frozenset[int]:
-        offsets = ",".join(str(one.offset) for one in batch)
+        offsets = ",".join(str(record.offset) for record in batch)
         self._journal.append(f"begin {offsets}")
         self.on_begin(batch)
         if self.hold is not None:
             await self.hold.wait()
-        for one in batch:
-            if one.offset in self._broken:
-                raise self._broken[one.offset]
+        for record in batch:
+            if record.offset in self._broken:
+                raise self._broken[record.offset]
         if self._failures:
             raise self._failures.pop(0)
         self._journal.append(f"commit {offsets}")

@@ -157,7 +157,7 @@ def plant_other_unit(seed: Seed) -> None:
     row = seed.row("outbox", event_type="blood.request.decided.v1", subject="r-reserved")
     record = find_record(seed, row["event_id"])
     # Both copies on the log, else it would also be an identifier with two contents.
-    for same in [one for one in seed.records if one.headers["ce_id"] == row["event_id"]]:
+    for same in [record for record in seed.records if record.headers["ce_id"] == row["event_id"]]:
         body = json.loads(record.value)
         body["decision"]["lines"][0]["reserved"][0]["group"] = "O+"
         same.value = json.dumps(body).encode()

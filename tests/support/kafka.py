@@ -106,12 +106,12 @@ async def send_all(
     pending = [
         await producer.send(
             topic,
-            value=one.data,
-            key=one.key.encode(),
-            headers=one.to_headers(),
+            value=envelope.data,
+            key=envelope.key.encode(),
+            headers=envelope.to_headers(),
             partition=partition,
         )
-        for one in envelopes
+        for envelope in envelopes
     ]
     await asyncio.gather(*pending)
 

@@ -165,8 +165,8 @@ def _told_patient(patient: Patient) -> other_hands.Patient:
 def list_kinds(differing: Iterable[Difference]) -> Iterator[str]:
     """One example of each kind of difference."""
     seen = set()
-    for one in differing:
-        kind = (one.only_kernel, one.only_oracle)
+    for difference in differing:
+        kind = (difference.only_kernel, difference.only_oracle)
         if kind not in seen:
             seen.add(kind)
-            yield str(one)
+            yield str(difference)

@@ -127,7 +127,7 @@ def treatments(far: datetime) -> Iterator[Case]:
 
 def ways_of_making() -> Iterator[dict[str, Any]]:
     """Traits that say how a unit was made; a time is counted from its collection."""
-    yield from ({"anticoagulant": one} for one in (None, *Anticoagulant))
+    yield from ({"anticoagulant": anticoagulant} for anticoagulant in (None, *Anticoagulant))
     for bag, agitated in itertools.product((None, *PlateletBag), (None, *BOTH)):
         yield {"bag": bag, "agitated": agitated}
     for flag in ("irradiated", "washed"):
@@ -202,7 +202,11 @@ def journeys() -> Iterator[Case]:
     ):
         unit = build_facts(component=component, out_of_control_s=out_s)
         # What the receiver cannot use is this component, or another one.
-        others = tuple(one for one in Component if (one is component) is unusable)
+        others = tuple(
+            unusable_component
+            for unusable_component in Component
+            if (unusable_component is component) is unusable
+        )
         route = build_route(
             transport_s=transport_s,
             temperature_kept=kept,

@@ -127,8 +127,8 @@ def special_patients() -> Iterator[Patient]:
             yield plain.but(rare_group=rare)
         for mother, antibodies in itertools.product(GROUPS, ((), ("D",), ("A",))):
             yield plain.but(mother=Mother(group=mother, antibodies=antibodies))
-        for one, other in itertools.combinations(BloodGroup, 2):
-            yield plain.but(disputed_groups=(one, other))
+        for first, other in itertools.combinations(BloodGroup, 2):
+            yield plain.but(disputed_groups=(first, other))
         for antibodies in (("A",), ("A1",), ("B",), ("AB",), ("H",), ("A", "D"), ("A", "B")):
             yield plain.but(antibodies=antibodies)
             yield plain.but(antibodies=antibodies, rare_group=RareGroup.CIS_AB)
@@ -146,16 +146,16 @@ def compatible_groups() -> dict[Row, tuple[bool, tuple[str, ...]]]:
     for patient in every_patient():
         recipient = str(patient.group or "unknown")
         for component, priority, policy in itertools.product(Component, Priority, POLICIES):
-            for one in list_candidates(
+            for candidate in list_candidates(
                 component=component,
                 patient=patient,
                 priority=priority,
                 policy=policy,
                 rules=PACKAGED,
             ):
-                rule = one.rule.partition("@")[0]
-                row = (component.value, recipient, one.group.value, rule)
-                low_titre = titres.setdefault(row, one.low_titre_only)
-                assert low_titre is one.low_titre_only, f"{row}: one rule, two terms"
+                rule = candidate.rule.partition("@")[0]
+                row = (component.value, recipient, candidate.group.value, rule)
+                low_titre = titres.setdefault(row, candidate.low_titre_only)
+                assert low_titre is candidate.low_titre_only, f"{row}: one rule, two terms"
                 priorities.setdefault(row, set()).add(priority.value)
     return {row: (low_titre, tuple(sorted(priorities[row]))) for row, low_titre in titres.items()}

@@ -203,22 +203,24 @@ class Seed:
         """Let an audit row never have been written: chain, head and seal as they would be then."""
         row = self.row("audit", **wanted)
         self.rows["audit"].remove(row)
-        same = [one for one in self.rows["audit"] if one["chain"] == row["chain"]]
-        for sequence, one in enumerate(same, start=1):
-            one["sequence"] = sequence
+        same = [other for other in self.rows["audit"] if other["chain"] == row["chain"]]
+        for sequence, left in enumerate(same, start=1):
+            left["sequence"] = sequence
         self.relink(row["chain"])
         head = self.row("audit_heads", chain=row["chain"])
         for sealed in self._list_seals(row["chain"]):
             body = json.loads(sealed["body"])
             body |= {"sequence": head["sequence"], "hash": head["hash"].hex()}
             told = json.dumps(body).encode()
-            (record,) = [one for one in self.records if one.value == sealed["body"]]
+            (record,) = [sent for sent in self.records if sent.value == sealed["body"]]
             self.records[self.records.index(record)] = replace(record, value=told)
             sealed["body"] = told
 
     def _list_seals(self, chain: str) -> list[dict[str, Any]]:
         wanted = (AuditSealed.TYPE, chain)
-        return [one for one in self.rows["outbox"] if (one["event_type"], one["key"]) == wanted]
+        return [
+            event for event in self.rows["outbox"] if (event["event_type"], event["key"]) == wanted
+        ]
 
     def seal(self, chain: str, *, at: datetime) -> None:
         """Publish how a chain stands."""

@@ -141,7 +141,9 @@ def decide(
     """Add a decision: its row, its promises, its event, and the request as it stands after it."""
     row = seed.row("requests", request_id=request_id)
     line = seed.row("request_lines", request_id=request_id)
-    versions = [one for one in seed.rows["decisions"] if one["request_id"] == request_id]
+    versions = [
+        decision for decision in seed.rows["decisions"] if decision["request_id"] == request_id
+    ]
     reserved = tuple(
         promise(seed, unit_id, at=minutes(at), request_id=request_id) for unit_id in units
     )
@@ -192,9 +194,10 @@ def decide(
 def _measure_covered(seed: Seed, request_id: str) -> int:
     """Return what the live promises of a request hold, in hundredths of a unit."""
     live = [
-        seed.row("units", unit_id=one["unit_id"])
-        for one in seed.rows["promises"]
-        if one["request_id"] == request_id and one["status"] in {"held", "issued", "received"}
+        seed.row("units", unit_id=promise["unit_id"])
+        for promise in seed.rows["promises"]
+        if promise["request_id"] == request_id
+        and promise["status"] in {"held", "issued", "received"}
     ]
     return sum(content_of(Component(row["component"]), row["volume_ml"]) for row in live)
 
@@ -209,7 +212,7 @@ def promise(
 ) -> ReservedUnit:
     """Add a live promise under the unit's next epoch."""
     row = seed.row("units", unit_id=unit_id)
-    epoch = 1 + sum(1 for one in seed.rows["promises"] if one["unit_id"] == unit_id)
+    epoch = 1 + sum(1 for promise in seed.rows["promises"] if promise["unit_id"] == unit_id)
     rule = _cite_rule(seed, row, request_id)
     seed.rows["promises"].append(
         {
@@ -264,9 +267,9 @@ def _cite_rule(seed: Seed, unit_row: dict[str, Any], request_id: str | None) -> 
 def end_promise(seed: Seed, unit_id: str, *, status: str, at: float) -> None:
     """End the unit's live promise; a unit that is given back is available again."""
     (live,) = [
-        one
-        for one in seed.rows["promises"]
-        if one["unit_id"] == unit_id and one["status"] == "held"
+        promise
+        for promise in seed.rows["promises"]
+        if promise["unit_id"] == unit_id and promise["status"] == "held"
     ]
     live |= {"status": status, "ended_at": minutes(at)}
     if status == "released":

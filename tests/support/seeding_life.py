@@ -98,7 +98,9 @@ def result(
     group: str | None = None,
     **more: object,
 ) -> None:
-    number = 1 + sum(1 for one in seed.rows["test_results"] if one["donation_id"] == donation_id)
+    number = 1 + sum(
+        1 for result in seed.rows["test_results"] if result["donation_id"] == donation_id
+    )
     seed.rows["test_results"].append(
         {
             "result_id": f"{donation_id}-{number}",

@@ -202,7 +202,9 @@ class Story:
     def owed(self, name: str) -> float:
         """Return how much a request is told to be owed; 0 if it is told nothing."""
         told = self.decisions(name)[-1].reasons
-        return sum(float(one.params["owed"]) for one in told if one.code == "units_still_owed")
+        return sum(
+            float(reason.params["owed"]) for reason in told if reason.code == "units_still_owed"
+        )
 
     def reasons(self, name: str) -> list[str]:
         """The codes of the reasons of the newest decision on a request."""

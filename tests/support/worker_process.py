@@ -44,11 +44,11 @@ class JournalHandler:
     async def __call__(self, batch: Sequence[Record], /) -> frozenset[int]:
         await asyncio.sleep(self._delay_s)
         lines: list[str] = []
-        for one in batch:
-            event_id = one.envelope.id if isinstance(one, Received) else "unreadable"
+        for record in batch:
+            event_id = record.envelope.id if isinstance(record, Received) else "unreadable"
             if event_id == self._break_on:
                 raise ZeroDivisionError(event_id)
-            lines.append(f"{one.partition} {one.offset} {event_id}\n")
+            lines.append(f"{record.partition} {record.offset} {event_id}\n")
         self._file.write("".join(lines).encode())
         os.fsync(self._file.fileno())
         return frozenset()

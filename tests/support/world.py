@@ -186,7 +186,7 @@ def counted(
     at: datetime = NOW,
 ) -> Received:
     found = tuple(CountedUnit(unit=unit, released=released) for unit in units)
-    collected_at = max(one.unit.collected_at for one in found)
+    collected_at = max(counted.unit.collected_at for counted in found)
     event = StockCounted(
         station_id=station_id,
         counted_at=at,

@@ -47,7 +47,7 @@ def test_f23_a_place_that_is_simply_far_gets_no_such_hint() -> None:
 
 def test_f23_who_is_in_reach_comes_nearest_first() -> None:
     place = Location(lat=28.6, lon=87.4)
-    assert [one.station_id for one in list_in_reach(place, [LHASA, SHIGATSE])] == [
+    assert [station.station_id for station in list_in_reach(place, [LHASA, SHIGATSE])] == [
         "shigatse",
         "lhasa",
     ]

@@ -113,13 +113,15 @@ def said(at: datetime) -> DonationRecalled:
     ],
 )
 def test_f48_what_happened_lies_behind(at: datetime, code: str | None) -> None:
-    assert [one.code for one in list_impossible(said(at), now=NOW)] == ([code] if code else [])
+    assert [broken.code for broken in list_impossible(said(at), now=NOW)] == (
+        [code] if code else []
+    )
 
 
 def test_what_is_asked_for_is_not_years_ahead() -> None:
     def at(days: float) -> list[tuple[str, str]]:
         request: UrgentRequest = build_request().but(needed_by=NOW + timedelta(days=days))
-        return [(one.field, one.code) for one in list_impossible(request, now=NOW)]
+        return [(broken.field, broken.code) for broken in list_impossible(request, now=NOW)]
 
     assert at(-3) == []
     assert at(MOST_AHEAD_D) == []
@@ -173,8 +175,8 @@ def test_f50_a_donor_was_born_and_gave_before_today(
     changes: dict[str, Any], found: list[tuple[str, str]]
 ) -> None:
     told = list_impossible(donor(**changes), now=NOW)
-    assert [(one.field, one.code) for one in told] == found
-    assert {one.code for one in told} <= list_texts().keys()
+    assert [(broken.field, broken.code) for broken in told] == found
+    assert {broken.code for broken in told} <= list_texts().keys()
 
 
 def test_a_day_is_not_ahead_where_it_has_begun() -> None:
@@ -191,7 +193,7 @@ def test_moments_are_found_however_deep_they_stand() -> None:
         counted_at=NOW,
         units=(CountedUnit(unit=unit, released=False),),
     )
-    assert [(one.field, one.code) for one in list_impossible(event, now=NOW)] == [
+    assert [(broken.field, broken.code) for broken in list_impossible(event, now=NOW)] == [
         ("units.0.unit.collected_at", "moment_ahead")
     ]
 

@@ -37,12 +37,12 @@ def promise(unit_id: str, status: str = "held", *, ended_at: float | None = None
 
 def judge(status: str, *bags: tuple[int, Promise], scans: tuple[Scan, ...] = ()) -> World:
     """A request for one unit, decided at -100, that has these bags."""
-    units = [replace(bag(one.unit_id, status="reserved"), volume_ml=ml) for ml, one in bags]
+    units = [replace(bag(unit.unit_id, status="reserved"), volume_ml=ml) for ml, unit in bags]
     world = build(
         units,
         [ask("r", "urgent", status)],
         [decide("r", 1, -100, "reserved", 0)],
-        promises=tuple(one for _, one in bags),
+        promises=tuple(unit for _, unit in bags),
     )
     return replace(world, rows=replace(world.rows, scans=list(scans)))
 
@@ -86,7 +86,9 @@ def test_a_bag_without_which_there_is_enough_is_found() -> None:
     assert found.subject == "r"
 
 
-@pytest.mark.parametrize("component", [one for one in Component if dose_for(one, 60) is not None])
+@pytest.mark.parametrize(
+    "component", [component for component in Component if dose_for(component, 60) is not None]
+)
 def test_the_checker_counts_a_dose_by_weight(component: Component) -> None:
     """Whoever writes to Kafka may state the weight alone."""
     for kg in (1, 3, 60, 61, 300):

@@ -81,7 +81,7 @@ def replay(*decisions: dict[str, Any], stock: tuple[dict[str, Any], ...] = ()) -
     )
     bindings = replay_bindings(World(log=log))
     return {
-        unit_id: [(one.begins_at, one.ends_at) for one in found]
+        unit_id: [(hold.begins_at, hold.ends_at) for hold in found]
         for unit_id, found in bindings.items()
     }
 
@@ -171,8 +171,8 @@ def test_a_unit_of_a_transfer_that_nobody_fetched_is_given_back() -> None:
     lent = replace(promise(1, 1, 4), request_id=None, transfer_id="t1")
     for rows, ends_at in ((Rows(promises=[lent]), minutes(4)), (Rows(), None)):
         bindings = replay_bindings(World(rows=rows, log=log))
-        assert [one.ends_at for one in bindings["U1"]] == [ends_at]
-        assert [one.ends_at for one in bindings["U2"]] == [None]
+        assert [hold.ends_at for hold in bindings["U1"]] == [ends_at]
+        assert [hold.ends_at for hold in bindings["U2"]] == [None]
 
 
 def bind(holder: str, begins: float, ends: float | None) -> Binding:

@@ -57,7 +57,7 @@ def both_read(
 def test_what_is_remembered_of_a_mother(
     mothers: tuple[dict[str, Any] | None, ...], age_days: int
 ) -> None:
-    mine, engines = both_read(*({"mother": one, "age_days": age_days} for one in mothers))
+    mine, engines = both_read(*({"mother": mother, "age_days": age_days} for mother in mothers))
     assert mine == engines
     assert (mine["mother"] is not None) == (age_days <= 120 and any(mothers))
 

@@ -24,7 +24,10 @@ def test_the_sent_log_keeps_its_order_and_skips_blank_lines(tmp_path: Path) -> N
     other = LINE | {"event_id": "e2", "accepted": None}
     path.write_text(f"{json.dumps(LINE)}\n\n{json.dumps(other)}\n", encoding="utf-8")
 
-    assert [(one.event_id, one.accepted) for one in read_sent(path)] == [("e1", True), ("e2", None)]
+    assert [(sent.event_id, sent.accepted) for sent in read_sent(path)] == [
+        ("e1", True),
+        ("e2", None),
+    ]
 
 
 @pytest.mark.parametrize(

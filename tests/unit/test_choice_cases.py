@@ -100,7 +100,7 @@ def decide(
 ) -> list[Decision]:
     cases = [build_case(request, rules) for request in requests]
     shelf = Shelf(units, promised=promised)
-    return [one.decision for one in decide_batch(cases, shelf=shelf, now=NOW, hold_s=3600)]
+    return [matched.decision for matched in decide_batch(cases, shelf=shelf, now=NOW, hold_s=3600)]
 
 
 def got(decision: Decision) -> list[str]:
@@ -300,7 +300,9 @@ def test_c77_an_exchange_goes_over_several_patients() -> None:
     # The same where what the flexible one has is rare.
     rare = bag("A+", left_d=2, antigen_negative=("E",))
     requests = [ask("A+", need_h=1), ask("A+", need_h=2, antibodies=("E",))]
-    assert all(len(got(one)) == 1 for one in decide(requests, [rare, bag("O+", left_d=20)]))
+    assert all(
+        len(got(decision)) == 1 for decision in decide(requests, [rare, bag("O+", left_d=20)])
+    )
 
 
 def test_c77_no_exchange_uses_up_what_is_kept_for_others() -> None:
@@ -364,7 +366,7 @@ def test_c81_a_bag_that_may_have_left_is_the_last_resort_and_marked() -> None:
     assert got(decision) == [other.unit_id]
     (decision,) = decide([ask("A+")], [doubted])
     assert got(decision) == [doubted.unit_id]
-    marked = [one.params for one in decision.reasons if one.code == "may_have_left"]
+    marked = [reason.params for reason in decision.reasons if reason.code == "may_have_left"]
     assert marked == [{"unit_id": doubted.unit_id}]
 
 

@@ -38,7 +38,9 @@ def write(param: Any, number: int) -> list[str]:  # noqa: ANN401 - typer's own
 
 
 @pytest.mark.parametrize(
-    ("path", "param"), ONCE, ids=[" ".join([*path, max(one.opts, key=len)]) for path, one in ONCE]
+    ("path", "param"),
+    ONCE,
+    ids=[" ".join([*path, max(param.opts, key=len)]) for path, param in ONCE],
 )
 def test_an_option_that_is_written_twice_is_refused(path: list[str], param: Any) -> None:  # noqa: ANN401 - typer's own
     name = max(param.opts, key=len)

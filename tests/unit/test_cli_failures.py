@@ -208,7 +208,9 @@ def test_a_choice_is_read_by_its_chinese_name(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("cli.request_opening.send_request", keep)
     words = ["request", "new", "-n", "red_cells=1", "--sex", "女", "--priority", "危及生命"]
     CliRunner().invoke(app, words)
-    assert [(one.sex, one.priority) for one in asked] == [("female", "life_threatening")]
+    assert [(options.sex, options.priority) for options in asked] == [
+        ("female", "life_threatening")
+    ]
 
 
 def test_the_hospital_that_is_missing_is_named_as_an_option() -> None:

@@ -125,7 +125,9 @@ def test_check_tells_what_would_change(good: Path) -> None:
     exit_code, found = told("check", str(good))
     assert exit_code == 0
     assert found["ok"]
-    assert [(one["rule_id"], one["before"], one["after"]) for one in found["changes"]] == [
+    assert [
+        (change["rule_id"], change["before"], change["after"]) for change in found["changes"]
+    ] == [
         ("unknown.o_negative_cap", 4, 3),
         ("red_cells.abo", ["AB", "A", "B", "O"], ["AB", "O"]),
     ]
@@ -139,7 +141,7 @@ def test_check_lists_every_mistake_and_fails(bad: Path) -> None:
     exit_code, found = told("check", str(bad))
     assert exit_code == 1
     assert not found["ok"]
-    assert [one["code"] for one in found["mistakes"]] == ["rule_loosened", "rule_is_law"]
+    assert [mistake["code"] for mistake in found["mistakes"]] == ["rule_loosened", "rule_is_law"]
     exit_code, text = run("check", str(bad))
     assert exit_code == 1
     for part in ("unknown.o_negative_cap", "献血法 art. 9", "2 处不能接受"):

@@ -305,7 +305,7 @@ async def test_lists_of_the_gateway_are_readable(
 async def test_an_exercise_is_shown_by_its_identifier() -> None:
     with answering(200, {"activations": [ACTIVATION], "exercises": [EXERCISE]}) as settings:
         env = {"XUELIAN_GATEWAY_URL": settings.gateway_url, "XUELIAN_API_KEY": "xl_a_b"}
-        for one in (ACTIVATION, EXERCISE):
-            ran = await xuelian("activations", "show", one["activation_id"], env=env)
+        for activation in (ACTIVATION, EXERCISE):
+            ran = await xuelian("activations", "show", activation["activation_id"], env=env)
             assert ran.exit_code == 0, ran.stderr
-            assert one["event_key"] in ran.stdout
+            assert activation["event_key"] in ran.stdout

@@ -235,7 +235,7 @@ async def test_cancelled_in_the_middle_acknowledges_nothing() -> None:
 async def test_the_unreadable_reach_the_handler_in_their_place() -> None:
     bench = Bench()
     seen: list[type[Record]] = []
-    bench.handler.on_begin = lambda batch: seen.extend(type(one) for one in batch)
+    bench.handler.on_begin = lambda batch: seen.extend(type(record) for record in batch)
     bench.stream.put(0)
     bench.stream.put(1, value=b"not json")
     bench.stream.put(2)

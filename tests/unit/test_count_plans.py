@@ -61,6 +61,6 @@ def test_a_missing_unit_that_is_promised_is_told_first() -> None:
     ]
     contradicting = replace(CONFIRMED, outcome="differs", units=1, loud=(differs,))
     told = plan(replace(QUIET, outcomes=[contradicting], missing=missing), told=2)
-    assert [one.unit_id for one in told.loud] == ["C", "A"]
+    assert [loud.unit_id for loud in told.loud] == ["C", "A"]
     assert told.outcomes == {"differs": 1, "missing": 2}
     assert told.missing_reserved == 1

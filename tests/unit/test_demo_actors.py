@@ -87,7 +87,7 @@ async def _offer(
 ) -> list[dict[str, Any]]:
     shelf = [{"component": "red_cells", "group": "O+", "status": "available", "units": have}]
     door = _Door({"GET": [{"stock": shelf}], "POST": [{}]})
-    lhasa = next(one for one in dingri.stations if one.station_id == "lhasa")
+    lhasa = next(station for station in dingri.stations if station.station_id == "lhasa")
     neighbour = Neighbour(_build_stage(dingri, door, sent), lhasa)
     shortage = Shortage.model_validate(
         {

@@ -31,12 +31,12 @@ def _alerts(dingri: Scenario) -> list[Alert]:
 
 
 def _records(dingri: Scenario, station_id: str) -> list[DonorRecord]:
-    donors = [one.donor for one in make_donors(dingri)]
+    donors = [donor.donor for donor in make_donors(dingri)]
     return [DonorRecord(donor=donor) for donor in donors if donor.station_id == station_id]
 
 
 def _wanted(dingri: Scenario, alert: Alert) -> dict[str, int]:
-    shelf = [one.unit for one in make_stock(dingri) if one.released]
+    shelf = [counted.unit for counted in make_stock(dingri) if counted.released]
     supplies = [
         StationSupply(
             station=station,
@@ -69,7 +69,7 @@ def test_ngari_is_beyond_the_radius_and_helps_as_a_neighbour(dingri: Scenario) -
 
 def test_the_second_revision_calls_all_of_nagqus_staff_in_one_wave(dingri: Scenario) -> None:
     alert = _alerts(dingri)[1]
-    nagqu = next(one for one in dingri.stations if one.station_id == "nagqu")
+    nagqu = next(station for station in dingri.stations if station.station_id == "nagqu")
     wave = choose_wave(
         _records(dingri, "nagqu"),
         DonationDemand(
@@ -83,7 +83,7 @@ def test_the_second_revision_calls_all_of_nagqus_staff_in_one_wave(dingri: Scena
     )
     called = {call.donor_id for call in wave.calls}
     assert sum("staff" in donor_id for donor_id in called) == 25
-    flawed = {one.donor.donor_id for one in make_donors(dingri) if one.ineligible}
+    flawed = {donor.donor.donor_id for donor in make_donors(dingri) if donor.ineligible}
     assert not called & flawed
 
 

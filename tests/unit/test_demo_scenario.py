@@ -37,8 +37,10 @@ def test_an_unknown_demo_is_refused() -> None:
 
 
 def test_every_facility_stands_on_the_tibetan_plateau(dingri: Scenario) -> None:
-    places = [(one.station.location, one.station.altitude_m) for one in dingri.demo_stations]
-    places += [(one.hospital.location, one.altitude_m) for one in dingri.hospitals]
+    places = [
+        (station.station.location, station.station.altitude_m) for station in dingri.demo_stations
+    ]
+    places += [(hospital.hospital.location, hospital.altitude_m) for hospital in dingri.hospitals]
     for location, altitude_m in places:
         assert 27.5 <= location.lat <= 33.5
         assert 79.5 <= location.lon <= 92.5
@@ -54,15 +56,17 @@ def test_distances_agree_with_those_published(dingri: Scenario) -> None:
 
 
 def test_every_hospital_has_a_road_and_every_pair_of_stations_too(dingri: Scenario) -> None:
-    for one in dingri.hospitals:
-        assert (one.hospital.station_id, one.hospital.hospital_id) in dingri.routes
+    for hospital in dingri.hospitals:
+        assert (hospital.hospital.station_id, hospital.hospital.hospital_id) in dingri.routes
     ids = [station.station_id for station in dingri.stations]
     assert all((a, b) in dingri.routes for a in ids for b in ids if a != b)
 
 
 def test_roads_are_longer_than_the_crow_flies_and_not_faster_than_cars(dingri: Scenario) -> None:
-    places = {one.station_id: one.location for one in dingri.stations}
-    places |= {one.hospital.hospital_id: one.hospital.location for one in dingri.hospitals}
+    places = {station.station_id: station.location for station in dingri.stations}
+    places |= {
+        hospital.hospital.hospital_id: hospital.hospital.location for hospital in dingri.hospitals
+    }
     for road in dingri.roads:
         near, far = (places[name] for name in road.between)
         assert road.km >= near.distance_km(far)
@@ -70,19 +74,19 @@ def test_roads_are_longer_than_the_crow_flies_and_not_faster_than_cars(dingri: S
 
 
 def test_nagqu_has_25_staff_and_70_on_call(dingri: Scenario) -> None:
-    nagqu = [one.donor for one in make_donors(dingri) if one.donor.station_id == "nagqu"]
+    nagqu = [donor.donor for donor in make_donors(dingri) if donor.donor.station_id == "nagqu"]
     assert sum(donor.staff for donor in nagqu) == 25
     assert sum(not donor.staff for donor in nagqu) == 70
 
 
 def test_flawed_donors_and_no_others_have_an_obstacle(dingri: Scenario) -> None:
     flaws = Counter[str]()
-    for one in make_donors(dingri):
+    for donor in make_donors(dingri):
         obstacles = list_obstacles(
-            DonorRecord(donor=one.donor), now=dingri.event.occurred_at, rules=PACKAGED.donors
+            DonorRecord(donor=donor.donor), now=dingri.event.occurred_at, rules=PACKAGED.donors
         )
-        assert bool(obstacles) == bool(one.ineligible), (one.donor.donor_id, one.ineligible)
-        flaws[one.ineligible] += 1
+        assert bool(obstacles) == bool(donor.ineligible), (donor.donor.donor_id, donor.ineligible)
+        flaws[donor.ineligible] += 1
     assert set(flaws) == {"", *dingri.donors.ineligible.reasons}
 
 
@@ -113,9 +117,9 @@ def test_another_seed_is_another_day(dingri: Scenario) -> None:
 
 def test_stock_follows_the_chinese_frequencies(dingri: Scenario) -> None:
     lhasa = Counter(
-        one.unit.group
-        for one in make_stock(dingri)
-        if one.unit.station_id == "lhasa" and one.unit.component is Component.RED_CELLS
+        counted.unit.group
+        for counted in make_stock(dingri)
+        if counted.unit.station_id == "lhasa" and counted.unit.component is Component.RED_CELLS
     )
     positive = {group: units for group, units in lhasa.items() if group.value.endswith("+")}
     total = sum(positive.values())
@@ -125,10 +129,14 @@ def test_stock_follows_the_chinese_frequencies(dingri: Scenario) -> None:
 
 def test_units_have_ids_of_their_own_and_are_alive_at_the_count(dingri: Scenario) -> None:
     stock = make_stock(dingri)
-    assert len({one.unit.unit_id for one in stock}) == len(stock)
+    assert len({counted.unit.unit_id for counted in stock}) == len(stock)
     counted_at = dingri.at(-dingri.stock.counted_before_h)
-    assert all(one.unit.collected_at <= counted_at < one.unit.expires_at for one in stock)
-    assert any(one.unit.expires_at < counted_at + timedelta(days=1, hours=8) for one in stock)
+    assert all(
+        counted.unit.collected_at <= counted_at < counted.unit.expires_at for counted in stock
+    )
+    assert any(
+        counted.unit.expires_at < counted_at + timedelta(days=1, hours=8) for counted in stock
+    )
 
 
 def test_the_need_follows_from_the_published_injured(dingri: Scenario) -> None:
@@ -142,12 +150,12 @@ def test_the_need_follows_from_the_published_injured(dingri: Scenario) -> None:
 
 def test_requests_ask_for_what_the_casualties_need(dingri: Scenario) -> None:
     asked = Counter[Component]()
-    for one in plan_requests(dingri):
-        pack = dingri.get_hospital(one.request.hospital_id).hospital.pack
-        for line in one.request.lines:
+    for planned in plan_requests(dingri):
+        pack = dingri.get_hospital(planned.request.hospital_id).hospital.pack
+        for line in planned.request.lines:
             asked[line.component] += line.quantity
         for component, units in pack.units.items():
-            asked[component] += units * one.request.massive_transfusion_packs
+            asked[component] += units * planned.request.massive_transfusion_packs
     needed = count_units(dingri)
     # Some red cells become washed ones, and some plasma is asked for where it cannot be thawed.
     assert asked[Component.RED_CELLS] == pytest.approx(needed[Component.RED_CELLS], rel=0.1)
@@ -156,7 +164,8 @@ def test_requests_ask_for_what_the_casualties_need(dingri: Scenario) -> None:
 
 def test_requests_come_within_twelve_hours_most_of_them_early(dingri: Scenario) -> None:
     hours = [
-        (one.at - dingri.event.occurred_at).total_seconds() / 3600 for one in plan_requests(dingri)
+        (request.at - dingri.event.occurred_at).total_seconds() / 3600
+        for request in plan_requests(dingri)
     ]
     assert min(hours) > 0.3
     assert max(hours) < dingri.timeline.requests_until_h + 2
@@ -166,11 +175,11 @@ def test_requests_come_within_twelve_hours_most_of_them_early(dingri: Scenario) 
 
 def test_every_kind_of_request_occurs(dingri: Scenario) -> None:
     planned = plan_requests(dingri)
-    requests = [one.request for one in planned]
+    requests = [request.request for request in planned]
     lines = [line for request in requests for line in request.lines]
     assert {request.priority for request in requests} == set(Priority)
     assert {request.hospital_id for request in requests} == {
-        one.hospital.hospital_id for one in dingri.hospitals
+        hospital.hospital.hospital_id for hospital in dingri.hospitals
     }
     assert any(request.patient.group is None for request in requests)
     assert any((request.patient.age_years or 99) < 16 for request in requests)
@@ -185,44 +194,49 @@ def test_every_kind_of_request_occurs(dingri: Scenario) -> None:
     assert any(line.attributes.antigen_negative for line in lines)
     assert any(line.component is Component.WASHED_RED_CELLS for line in lines)
     frozen_away = {
-        one.hospital.hospital_id for one in dingri.hospitals if not one.hospital.can_thaw
+        hospital.hospital.hospital_id
+        for hospital in dingri.hospitals
+        if not hospital.hospital.can_thaw
     }
     assert any(
         line.component.spec.frozen and request.hospital_id in frozen_away
         for request in requests
         for line in request.lines
     )
-    assert Counter(one.then for one in planned)["cancel"] == 1
-    assert Counter(one.then for one in planned)["amend"] == 1
+    assert Counter(request.then for request in planned)["cancel"] == 1
+    assert Counter(request.then for request in planned)["amend"] == 1
 
 
 def test_a_tenth_is_sent_again_and_some_go_straight_to_kafka(dingri: Scenario) -> None:
     planned = plan_requests(dingri)
-    again = sum(one.resent_after_s is not None for one in planned)
+    again = sum(request.resent_after_s is not None for request in planned)
     assert again == pytest.approx(0.1 * len(planned), abs=1)
-    straight = sum(one.straight for one in planned)
+    straight = sum(request.straight for request in planned)
     assert 0.1 * len(planned) < straight < 0.35 * len(planned)
 
 
 def test_needed_by_leaves_time_for_the_road(dingri: Scenario) -> None:
-    for one in plan_requests(dingri):
-        road_s = dingri.routes[one.request.station_id, one.request.hospital_id]
-        assert one.request.needed_by >= one.at + timedelta(seconds=road_s)
+    for planned in plan_requests(dingri):
+        road_s = dingri.routes[planned.request.station_id, planned.request.hospital_id]
+        assert planned.request.needed_by >= planned.at + timedelta(seconds=road_s)
 
 
 def test_revisions_rise_to_the_final_count_and_end_in_a_cancellation(dingri: Scenario) -> None:
     revisions = dingri.alerts.revision
-    sent = [one.sent_at for one in revisions]
+    sent = [revision.sent_at for revision in revisions]
     assert sent == sorted(sent)
-    counts = [one.casualties for one in revisions if one.casualties]
-    dead = [one.dead for one in counts if one.dead is not None]
+    counts = [revision.casualties for revision in revisions if revision.casualties]
+    dead = [count.dead for count in counts if count.dead is not None]
     assert dead == sorted(dead)
     assert (counts[-1].dead, counts[-1].injured) == (126, 340)
     assert revisions[-1].kind == "cancel"
 
 
 def test_a_count_without_the_injured_is_not_sent_as_a_zero(dingri: Scenario) -> None:
-    assert all(one.casualties is None or one.casualties.injured for one in dingri.alerts.revision)
+    assert all(
+        revision.casualties is None or revision.casualties.injured
+        for revision in dingri.alerts.revision
+    )
 
 
 def test_a_misspelt_field_is_refused(dingri: Scenario) -> None:

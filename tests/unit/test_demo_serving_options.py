@@ -174,7 +174,7 @@ def test_c90_a_neighbours_bags_are_told_above_and_below_what_it_keeps(
 
 
 def test_c90_what_a_station_keeps_follows_the_rule_of_the_engine(dingri: Scenario) -> None:
-    lhasa = next(one for one in dingri.stations if one.station_id == "lhasa")
+    lhasa = next(station for station in dingri.stations if station.station_id == "lhasa")
     daily = 28.0 * 0.3420 * 0.995
     keep_d = {
         step.waiting: step.keep_d
@@ -219,7 +219,7 @@ def test_c90_rhd_negative_bags_are_no_lever_for_who_can_have_rhd_positive(
     dingri: Scenario,
 ) -> None:
     bags = _bags(dingri, "lhasa", group=BloodGroup.O_NEG)
-    assert not [one for one in _levers(dingri, _request(dingri), bags, free=50) if one.place]
+    assert not [lever for lever in _levers(dingri, _request(dingri), bags, free=50) if lever.place]
     dying = _request(dingri, priority=Priority.LIFE_THREATENING)
     assert "neighbour_free" in _kinds(_levers(dingri, dying, bags, free=50))
     negative = _request(dingri, group="O-")
@@ -243,7 +243,7 @@ def test_c90_each_way_that_a_decision_told_is_told_once(dingri: Scenario) -> Non
 
 def test_c90_donors_are_told_by_when_they_had_to_be_called(dingri: Scenario) -> None:
     request = _request(dingri, need_h=20)
-    (donors,) = [one for one in _levers(dingri, request) if one.kind.startswith("donors")]
+    (donors,) = [lever for lever in _levers(dingri, request) if lever.kind.startswith("donors")]
     road_s = dingri.routes["shigatse", "shigatse-people"] + PACKAGED.donors.ready_after_s
     assert (donors.kind, donors.units) == ("donors", 2)
     assert donors.by == request.needed_by - timedelta(seconds=road_s)
@@ -268,7 +268,9 @@ def test_c90_what_no_stock_serves_is_told_as_that(dingri: Scenario) -> None:
         bags=_bags(dingri, "lhasa"),
         count_free=lambda *_: 50,
     )
-    assert [(one.kind, one.code) for one in found.levers] == [("standing", "hospital_cannot_thaw")]
+    assert [(lever.kind, lever.code) for lever in found.levers] == [
+        ("standing", "hospital_cannot_thaw")
+    ]
 
 
 def test_c90_a_bag_that_was_promised_and_not_fetched_is_told(dingri: Scenario) -> None:
@@ -292,7 +294,7 @@ def test_c90_a_bag_that_was_promised_and_not_fetched_is_told(dingri: Scenario) -
         dingri, request, [first, lapsed], bags=(), count_free=lambda *_: 0
     )
     assert found.lacking == 2
-    assert [(one.kind, one.code, one.groups) for one in found.levers] == [
+    assert [(lever.kind, lever.code, lever.groups) for lever in found.levers] == [
         ("promise_lost", "unit_given_back", ("O+",))
     ]
     # What was decided again after the loss stands as it was decided.
@@ -391,7 +393,7 @@ def test_c90_the_result_tells_each_lever_in_both_languages(dingri: Scenario) -> 
     assert (row["patient"], row["group"], row["has_nothing"]) == ("P0001", "O+", True)
     (line,) = row["lines"]
     assert (line["lacking"], line["component"]) == (2, "red_cells")
-    kept = next(one for one in line["would_have_served"] if one["kind"] == "neighbour_kept")
+    kept = next(lever for lever in line["would_have_served"] if lever["kind"] == "neighbour_kept")
     assert (kept["place"], kept["groups"]) == ("lhasa", ["O+"])
     assert "拉萨" in kept["zh"]
     assert "Lhasa" in kept["en"]

@@ -54,7 +54,9 @@ def codes(rules: Rulebook, day: str, **changes: Any) -> list[str]:  # noqa: ANN4
     record = make_record(**changes)
     found = list_obstacles(record, now=now, rules=rules.donors)
     assert all(reason.rule.endswith(f"@{rules.version}") for reason in found)
-    region = next((one for one in REGIONS if of_region(one).version == rules.version), None)
+    region = next(
+        (region for region in REGIONS if of_region(region).version == rules.version), None
+    )
     if region is not None:
         last = record.donor.last_whole_blood_on
         told = list_reasons(
@@ -153,7 +155,7 @@ def test_c29_a_new_law_is_a_file_and_not_a_release(tmp_path: Path) -> None:
     interval = rules.rules["donor.interval.whole_blood"]
     assert (interval.read, interval.since, interval.confirm) == (Reading.READ, "2027-03-01", ())
     assert "cn-2027" in interval.source
-    assert [(one.name, one.value, one.terms.unit) for one in interval.values] == [
+    assert [(value.name, value.value, value.terms.unit) for value in interval.values] == [
         ("days", 90, "day")
     ]
     region, law = read_law_file(path)

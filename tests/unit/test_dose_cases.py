@@ -136,7 +136,7 @@ def test_c79_what_helps_is_a_dose_or_its_share_of_what_was_asked(
 ) -> None:
     line = serve(bags(*shelf, component=CRYO), asked, component=CRYO, measure=measure)
     assert len(line.reserved) == reserved
-    dropped = [one.params for one in line.refusals if one.code == "part_of_no_use"]
+    dropped = [reason.params for reason in line.refusals if reason.code == "part_of_no_use"]
     assert len(dropped) == (not reserved)
     assert all(told["missing"] == 1 and told["least"] == 6 for told in dropped)
 
@@ -283,7 +283,9 @@ def test_the_last_o_that_stays_is_counted_in_units(
     """Four units of O RhD+ stay for those who cannot wait, the red cells of a pack."""
     line = RequestLine(line_no=1, component=CELLS, quantity=2)
     request = build_request(group="A+", lines=(line,), needed_in_h=48)
-    units = [replace(one, expires_at=NOW + timedelta(days=30)) for one in bags(*shelf, group="O+")]
+    units = [
+        replace(unit, expires_at=NOW + timedelta(days=30)) for unit in bags(*shelf, group="O+")
+    ]
     (decision,) = decide([request], units)
     assert volumes(decision.lines[0]) == given
 
@@ -293,7 +295,9 @@ def test_a_part_of_no_use_tells_units() -> None:
     (decision,) = decide(
         [build_request(group="A+", lines=(line,))], bags(25, 25, 75, component=CRYO)
     )
-    (told,) = (one.params for one in decision.lines[0].refusals if one.code == "part_of_no_use")
+    (told,) = (
+        reason.params for reason in decision.lines[0].refusals if reason.code == "part_of_no_use"
+    )
     assert told == {"there": 5, "least": 6, "missing": 1}
 
 

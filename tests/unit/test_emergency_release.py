@@ -218,7 +218,7 @@ async def test_c21_what_each_release_passes_and_what_none_does(
         Reason(code="hla_mismatched", params={"antigen": "B7"}),
         *(Reason(code=code) for code in CODES),
     ]
-    assert {name_passed([one]) for one in reasons if given.may_pass(one)} == passed
+    assert {name_passed([reason]) for reason in reasons if given.may_pass(reason)} == passed
 
 
 async def test_c21_a_holder_of_anti_d_is_chosen_for_as_if_without_it() -> None:

@@ -201,4 +201,4 @@ def test_an_amendment_names_an_antigen_that_is_not_usually_typed(
     ids = {"request_id": "r-1", "hospital_id": "dingri-county", "station_id": "shigatse"}
     event = RequestAmended(amendment=Amendment.model_validate({**ids, **stated}))
     told = _warn(event, PACKAGED.antigens).get("warnings", [])
-    assert [one["code"] for one in told] == ["antigen_unusual"] * is_told
+    assert [warning["code"] for warning in told] == ["antigen_unusual"] * is_told

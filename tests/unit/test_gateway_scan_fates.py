@@ -97,7 +97,7 @@ def fate(event_id: str, *, code: str | None = None) -> EventFate:
 
 
 def words(verdicts: Sequence[BagVerdict]) -> list[tuple[EngineWord | None, str | None]]:
-    return [(one.engine, one.fault.code if one.fault else None) for one in verdicts]
+    return [(verdict.engine, verdict.fault.code if verdict.fault else None) for verdict in verdicts]
 
 
 async def accept(
@@ -112,12 +112,16 @@ async def accept(
         clock=SystemClock(),
         monotonic=engine.monotonic,
     )
-    fresh = {one.event_id: one.event for one in verdicts if one.event and one.event_id}
+    fresh = {
+        verdict.event_id: verdict.event
+        for verdict in verdicts
+        if verdict.event and verdict.event_id
+    }
     accepted = await submissions.accept(
         list(fresh.values()), replace(CALLER, wait_s=wait_s), ids=list(fresh), apart=True
     )
     fates = dict(zip(accepted.event_ids, accepted.fates, strict=True))
-    return words([apply_fate(one, fates.get(one.event_id or "")) for one in verdicts])
+    return words([apply_fate(verdict, fates.get(verdict.event_id or "")) for verdict in verdicts])
 
 
 async def test_each_bag_gets_its_own_word() -> None:

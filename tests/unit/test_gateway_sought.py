@@ -56,7 +56,7 @@ def describe(
 
 
 def codes(request: UrgentRequest = RED, **given: Any) -> list[str]:  # noqa: ANN401 - any argument
-    return [one["code"] for one in describe(request, **given)]
+    return [step["code"] for step in describe(request, **given)]
 
 
 def call(
@@ -104,7 +104,7 @@ def test_c88_the_answer_waits_for_no_donor_who_cannot_be_in_time() -> None:
     assert codes(soon, reserve=donor)[:2] == ["sought_not_called", "sought_donors_too_late"]
     assert codes(soon)[:2] == ["sought_no_donors", "sought_donors_too_late"]
     told = describe(soon, calls=[call("c-1", "called")])
-    assert [one["code"] for one in told[:2]] == ["sought_called", "sought_donors_too_late"]
+    assert [step["code"] for step in told[:2]] == ["sought_called", "sought_donors_too_late"]
     # Half an hour to answer, an hour to come, five hours to the release.
     assert told[1]["params"] == {"at": "01-07 15:35"}
     assert "不能等献血者" in told[1]["zh"]
@@ -112,7 +112,7 @@ def test_c88_the_answer_waits_for_no_donor_who_cannot_be_in_time() -> None:
     at_the_station = build_request(group="A+", quantity=8, needed_in_h=7)
     assert "sought_donors_too_late" not in codes(at_the_station, reserve=donor)
     far = describe(at_the_station, reserve=donor, eta_s=3600)
-    assert [one["params"]["at"] for one in far if "late" in one["code"]] == ["01-07 16:35"]
+    assert [step["params"]["at"] for step in far if "late" in step["code"]] == ["01-07 16:35"]
     assert "sought_donors_too_late" not in codes(reserve=donor)
     routine = soon.but(priority=Priority.ROUTINE)
     assert "sought_donors_too_late" not in codes(routine, reserve=donor)
@@ -156,7 +156,7 @@ def test_each_donor_is_counted_once_and_only_who_serves_and_is_under_way() -> No
     assert "1 名已答应，其中 1 名已献血" in told[0]["zh"]
     lines = [{"line_no": 1, "uncovered": 8}]
     serving = list_serving_calls(list_wants(RED, lines, StationPolicy(), PACKAGED), calls)
-    assert [(one["status"], one["calls"]) for one in count_calls(serving)] == [
+    assert [(counted["status"], counted["calls"]) for counted in count_calls(serving)] == [
         ("called", 1),
         ("donated", 1),
         ("stood_down", 1),
@@ -231,9 +231,9 @@ def test_f12_a_transfer_on_its_way_is_told_with_its_hour() -> None:
 
 def test_of_a_transfer_what_was_lost_is_not_told() -> None:
     (told,) = (
-        one
-        for one in describe(transfers=[transfer(volumes_live=[200] * 1)])
-        if one["code"] == "sought_transfer"
+        step
+        for step in describe(transfers=[transfer(volumes_live=[200] * 1)])
+        if step["code"] == "sought_transfer"
     )
     assert told["params"]["count"] == 1
     assert "sought_transfer" not in codes(transfers=[transfer(volumes_live=[])])

@@ -240,7 +240,9 @@ def test_c60_positive_red_cells_meanwhile() -> None:
 
 def test_c90_a_sample_is_named_for_the_dying_whom_nothing_serves() -> None:
     decision = decide(Patient(), lay(RED, "A+", "B+"))
-    (opening,) = [one for one in line_of(decision).refusals if one.code == "typing_would_open"]
+    (opening,) = [
+        reason for reason in line_of(decision).refusals if reason.code == "typing_would_open"
+    ]
     assert opening.params == {"groups": "A+ B+", "units": 2}
 
 
@@ -294,7 +296,7 @@ def test_c50_bombay_is_given_bags_without_h_alone(rare: str) -> None:
     patient = Patient.model_validate({"group": "O+", "rare_group": rare})
     refused = decide(patient, lay(RED, "O+", "O-"), quantity=2)
     assert given(refused) == []
-    codes = [(one.code, one.params.get("antigen")) for one in line_of(refused).refusals]
+    codes = [(reason.code, reason.params.get("antigen")) for reason in line_of(refused).refusals]
     assert ("not_antigen_negative", "H") in codes
     assert "rare_blood_needed" in told(refused)
     oh = lay(RED, "O+", antigen_negative=("H",))
@@ -389,7 +391,7 @@ def test_c37_a_disputed_group_is_not_believed() -> None:
     assert given(decide(patient, low, quantity=2)) == ["A-", "AB-"]
     # A new sample is what opens the rest.
     waiting = decide(patient, lay(RED, "B+"))
-    assert "typing_would_open" in [one.code for one in line_of(waiting).refusals]
+    assert "typing_would_open" in [reason.code for reason in line_of(waiting).refusals]
     # Either may be RhD-, and then RhD- is best for a man as well.
     man = patient.but(sex=Sex.MALE, age_years=40)
     assert given(decide(man, lay(RED, "O+", "O-"))) == ["O-"]
@@ -399,7 +401,7 @@ def test_c37_a_disputed_group_is_not_believed() -> None:
 
 def test_what_postgresql_judges_by_has_every_group_of_every_patient() -> None:
     """Each class of components under the group that it is chosen for, with its rule."""
-    (table,) = (one for one in list_rule_tables(PACKAGED) if one.name == "compatible_groups")
+    (table,) = (table for table in list_rule_tables(PACKAGED) if table.name == "compatible_groups")
     rows = {(row[0], row[2], row[3], row[4]) for row in table.rows}
     columns = {
         "red_cells": "patient_group",
@@ -411,15 +413,15 @@ def test_what_postgresql_judges_by_has_every_group_of_every_patient() -> None:
         recipients = list_recipients(patient)
         for component in (RED, CRYO, PLASMA, PLATELETS, Component.WHOLE_BLOOD):
             recipient = recipients[columns[component.spec.component_class]]
-            for one in list_candidates(
+            for candidate in list_candidates(
                 component=component,
                 patient=patient,
                 priority=DYING,
                 policy=StationPolicy(),
                 rules=PACKAGED,
             ):
-                rule = one.rule.partition("@")[0]
-                assert (component.value, recipient, one.group.value, rule) in rows
+                rule = candidate.rule.partition("@")[0]
+                assert (component.value, recipient, candidate.group.value, rule) in rows
 
 
 def test_the_rules_of_special_patients_are_as_the_checker_writes_them_out() -> None:
@@ -438,7 +440,10 @@ def test_the_rules_of_special_patients_are_as_the_checker_writes_them_out() -> N
             situation = other_hands.Situation(
                 component=component.value, patient=seen, priority=priority.value
             )
-            assert {one.group.value: (one.low_titre_only, one.capped) for one in listed} == {
+            assert {
+                candidate.group.value: (candidate.low_titre_only, candidate.capped)
+                for candidate in listed
+            } == {
                 group: (terms.low_titre, terms.capped)
                 for group, terms in other_hands.get_allowed(situation).items()
             }
@@ -475,7 +480,7 @@ def test_c33_a_c_positive_bag_is_kept_from_an_rhd_negative_woman() -> None:
     woman = typed("O-", sex="female", age_years=25)
     kept = decide(woman, lay(RED, "O-", c_positive=True), priority=URGENT)
     assert given(kept) == []
-    assert "del_not_excluded" in [one.code for one in line_of(kept).refusals]
+    assert "del_not_excluded" in [reason.code for reason in line_of(kept).refusals]
     for sound in ({"c_positive": True, "del_typed": True}, {"c_positive": False}):
         assert given(decide(woman, lay(RED, "O-", **sound), priority=URGENT)) == ["O-"]
     # Nobody else is kept from it: a man, a woman past 50, who is RhD+ or of Asian-type DEL.

@@ -65,12 +65,12 @@ def test_functions_are_named_by_what_they_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["streams", "gateway", "deploy", "cli", "checker", "demo", "bench"]
+    "room", ["models", "streams", "gateway", "deploy", "cli", "checker", "demo", "bench", "tests"]
 )
 def test_what_a_loop_goes_through_has_a_name(room: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{node.target.lineno}"
-        for path, tree in SOURCES.items()
+        for path, tree in {**SOURCES, **TESTS}.items()
         if path.is_relative_to(ROOT / room)
         for node in ast.walk(tree)
         if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension)

@@ -125,13 +125,13 @@ def test_zeros_before_letters_are_zeros_before_digits() -> None:
 
 
 def test_one_donation_is_written_in_one_way_in_a_file() -> None:
-    for one, other in (("0c5f1d2e", "C5F1D2E"), ("0123", "123")):
-        parsed = read(row("U1", one), row("U2", other), row("U3", one.lower()))
+    for first, other in (("0c5f1d2e", "C5F1D2E"), ("0123", "123")):
+        parsed = read(row("U1", first), row("U2", other), row("U3", first.lower()))
         (error,) = parsed.errors
         assert (error.row, error.column, error.code) == (3, "donation_id", "donation_spelled_twice")
-        assert error.params == {"row": 2, "other": one.upper()}
+        assert error.params == {"row": 2, "other": first.upper()}
         units = [{**JSON_ROW, "unit_id": f"U{at}", "donation_id": id_} for at, id_ in
-                 enumerate((one, other))]  # fmt: skip
+                 enumerate((first, other))]  # fmt: skip
         (error,) = parse_units_json(units, station_id="nagqu", releasing=RELEASING).errors
         assert error.code == "donation_spelled_twice"
 
@@ -159,7 +159,7 @@ def test_one_event_names_no_bag_and_no_donation_in_two_ways(
         now=datetime(2025, 1, 7, tzinfo=UTC),
         rules=PACKAGED,
     )
-    assert [(one.unit.unit_id, refusal.code) for one, refusal in found] == (
+    assert [(counted.unit.unit_id, refusal.code) for counted, refusal in found] == (
         [(other[0], code)] if code else []
     )
 
@@ -173,8 +173,8 @@ def test_f38_a_column_of_codes_takes_no_number_of_a_program() -> None:
 @pytest.mark.parametrize(
     ("written", "code"),
     [
-        *((one, "code_shortened") for one in (*_NUMBERS, "6.5E+12")),
-        *((one, "code_is_no_code") for one in (*_NO_CODES, "#N/A", "N/A", "<NA>", "n/a")),
+        *((text, "code_shortened") for text in (*_NUMBERS, "6.5E+12")),
+        *((text, "code_is_no_code") for text in (*_NO_CODES, "#N/A", "N/A", "<NA>", "n/a")),
     ],
 )
 def test_no_number_and_no_word_of_a_program_names_anything(written: str, code: str) -> None:

@@ -36,11 +36,11 @@ def bag(number: int, *, product: str = "EX001V00", group: str = "51", day: int =
 
 
 def units(session: Session) -> list[str | None]:
-    return [one.label.unit_id if one.label else None for one in session.bags]
+    return [bag.label.unit_id if bag.label else None for bag in session.bags]
 
 
 def faults(session: Session) -> list[str | None]:
-    return [one.fault.code if one.fault else None for one in session.bags]
+    return [bag.fault.code if bag.fault else None for bag in session.bags]
 
 
 def test_one_bag_in_any_order() -> None:
@@ -255,7 +255,7 @@ def test_f58_a_code_that_was_read_twice_shifts_no_bag() -> None:
         assert faults(session) == [None] * 3
         assert all(line.bag is not None for line in session.lines)
     session = assemble([*first, first[-1], *second], BOOK)
-    assert [one.lines for one in session.bags] == [(1, 2, 3, 4, 5), (6, 7, 8, 9)]
+    assert [bag.lines for bag in session.bags] == [(1, 2, 3, 4, 5), (6, 7, 8, 9)]
     whole = "=+04000" + "".join(first)
     assert units(assemble([whole, whole, *second], BOOK)) == names[:2]
 

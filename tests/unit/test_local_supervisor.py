@@ -58,7 +58,7 @@ class Scene:
         )
 
     def list_children(self) -> dict[str, Child]:
-        found = {one.name: one for one in (self.gateway, self.child, self.other)}
+        found = {child.name: child for child in (self.gateway, self.child, self.other)}
         return cast("dict[str, Child]", found)
 
     def look(self, child: FakeChild | None = None) -> None:
@@ -110,7 +110,7 @@ def test_a_worker_that_keeps_ending_takes_nobody_with_it() -> None:
 @pytest.mark.parametrize("names", [("gateway",), ("urgent", "supply")])
 def test_without_a_gateway_or_any_worker_it_gives_up(names: tuple[str, ...]) -> None:
     scene = Scene()
-    children = {one.name: one for one in (scene.gateway, scene.child, scene.other)}
+    children = {child.name: child for child in (scene.gateway, scene.child, scene.other)}
     *first, last = (children[name] for name in names)
     for child in first:
         for _ in range(MAX_ENDS):

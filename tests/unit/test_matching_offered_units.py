@@ -107,7 +107,7 @@ def _taken(
         rules=PACKAGED,
     )
     numbers = {unit.unit_id: at for at, unit in enumerate(units, start=1)}
-    return [numbers[one.unit.unit_id] for one in verdict.taken]
+    return [numbers[cleared.unit.unit_id] for cleared in verdict.taken]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,9 @@ def test_takes_the_first_to_expire_that_still_arrive() -> None:
     units = make_units(9, group=O_POS, expires_in_h=3)
     verdict = accept(units[::-1], offer=make_offer(quantity=3))
     # Hours 3 and 4 do not survive four hours of road.
-    assert [one.unit.unit_id for one in verdict.taken] == [unit.unit_id for unit in units[2:5]]
+    assert [cleared.unit.unit_id for cleared in verdict.taken] == [
+        unit.unit_id for unit in units[2:5]
+    ]
 
 
 def test_takes_no_more_than_is_missing_when_what_is_on_its_way_has_come() -> None:
@@ -117,7 +119,7 @@ def test_f08_an_offer_is_taken_in_units(
     shelf: tuple[int, ...], missing: int, taken: list[int]
 ) -> None:
     verdict = accept(of_volumes(*shelf), shortage=make_shortage(missing=missing))
-    assert [one.unit.volume_ml for one in verdict.taken] == taken
+    assert [cleared.unit.volume_ml for cleared in verdict.taken] == taken
 
 
 def test_f08_a_large_bag_does_not_go_below_the_floor() -> None:

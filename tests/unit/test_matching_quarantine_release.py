@@ -25,8 +25,8 @@ REACTIVE = {"outcome": LabOutcome.REACTIVE}
 
 def decide(results: list[LabResult], *, others: list[LabResult] | None = None) -> ReleaseVerdict:
     """Decide on a unit of station A; the others are results that station B told."""
-    told = [StationResult(station_id="A", result=one) for one in results]
-    told += [StationResult(station_id="B", result=one) for one in others or []]
+    told = [StationResult(station_id="A", result=result) for result in results]
+    told += [StationResult(station_id="B", result=result) for result in others or []]
     return decide_release(
         told, stations={"A"}, label=A_POS, collected_at=DRAWN, rules=PACKAGED.testing
     )
@@ -53,7 +53,9 @@ def test_seven_clear_results_release_in_any_order() -> None:
 @pytest.mark.parametrize("test", NEEDED)
 def test_without_any_one_of_them_it_stays(test: LabTest) -> None:
     verdict = decide(list_each(without=[test]))
-    assert [(one.code, one.params["test"]) for one in verdict.reasons] == [("test_missing", test)]
+    assert [(reason.code, reason.params["test"]) for reason in verdict.reasons] == [
+        ("test_missing", test)
+    ]
     assert verdict.reasons[0].rule.endswith("@2026-3")
     assert not verdict.forbidding
 
@@ -106,8 +108,8 @@ def test_c34_a_nucleic_acid_test_counts_for_the_viruses_that_it_names(
     nat = build_result(LabTest.NAT, method=method)
     verdict = decide([*list_clear("A+", without=[LabTest.NAT]), nat])
     assert verdict.is_released is not bool(missing)
-    assert [one.params["test"] for one in verdict.reasons] == missing
-    assert {one.code for one in verdict.reasons} <= {"nat_marker_missing"}
+    assert [reason.params["test"] for reason in verdict.reasons] == missing
+    assert {reason.code for reason in verdict.reasons} <= {"nat_marker_missing"}
     named = list_missing([to_checked(nat)], collected_at=DRAWN)
     assert [test for test in named if test in MARKERS] == missing
     added = [build_result(LabTest(test)) for test in missing]
@@ -130,20 +132,20 @@ def to_checked(result: LabResult) -> Result:
 
 def test_c34_a_station_may_ask_that_every_method_names_its_viruses() -> None:
     rules = accept({"testing.nat": {"unnamed_counts": False}}).testing
-    told = [StationResult(station_id="A", result=one) for one in list_clear("A+")]
+    told = [StationResult(station_id="A", result=result) for result in list_clear("A+")]
     verdict = decide_release(told, stations={"A"}, label=A_POS, collected_at=DRAWN, rules=rules)
-    assert [one.params["test"] for one in verdict.reasons] == [*MARKERS]
+    assert [reason.params["test"] for reason in verdict.reasons] == [*MARKERS]
 
 
 def test_c34_a_reactive_marker_forbids_whatever_the_triplex_says() -> None:
     for test in MARKERS:
         found = decide([*list_clear("A+"), build_result(test, **REACTIVE)])
-        assert [(one.code, one.params["test"]) for one in found.forbidding] == [
+        assert [(reason.code, reason.params["test"]) for reason in found.forbidding] == [
             ("test_reactive", test)
         ]
     for method in ("PCR HBV", "PCR", "HEV RNA"):
         reactive = build_result(LabTest.NAT, **REACTIVE, method=method)
-        assert [one.code for one in decide([*list_each(), reactive]).forbidding] == [
+        assert [reason.code for reason in decide([*list_each(), reactive]).forbidding] == [
             "test_reactive"
         ]
 
@@ -209,11 +211,14 @@ def test_f34_of_a_station_without_a_say_only_what_speaks_against_a_release_count
     reactive = build_result(LabTest.NAT, **REACTIVE)
     withdrawn = build_result(LabTest.NAT, supersedes=reactive.result_id, note="wrong donation")
     missing = decide([], others=list_clear("A+"))
-    assert [one.code for one in missing.reasons] == ["test_of_other_station"] * 9
+    assert [reason.code for reason in missing.reasons] == ["test_of_other_station"] * 9
     assert missing.reasons[0].params["stations"] == "B"
     found = decide(list_clear("A+"), others=[reactive])
-    assert [one.code for one in found.forbidding] == ["test_contradicting"]
+    assert [reason.code for reason in found.forbidding] == ["test_contradicting"]
     assert decide(list_clear("A+"), others=[reactive, withdrawn]).is_released
     (grouping,) = list_clear("B+", tests=[LabTest.GROUPING])
     regrouped = decide(list_clear("A+"), others=[grouping])
-    assert [one.code for one in regrouped.forbidding] == ["groups_contradicting", "group_differs"]
+    assert [reason.code for reason in regrouped.forbidding] == [
+        "groups_contradicting",
+        "group_differs",
+    ]

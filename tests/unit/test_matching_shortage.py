@@ -247,7 +247,7 @@ def test_f60_no_rhd_negative_group_is_called_where_a_positive_one_serves() -> No
         (Component.RED_CELLS, BloodGroup.O_NEG, ["O-"]),
     ):
         serving = list_serving_groups(component, group, policy, PACKAGED)
-        assert [one.value for one in list_called_groups(serving)] == called
+        assert [group.value for group in list_called_groups(serving)] == called
     # RhD does not matter in plasma: an RhD- patient's need is served by RhD+ donors.
     plasma = list_serving_groups(Component.FRESH_FROZEN_PLASMA, BloodGroup.A_NEG, policy, PACKAGED)
-    assert {one.rhd for one in list_called_groups(plasma)} == {RhD.POSITIVE}
+    assert {group.rhd for group in list_called_groups(plasma)} == {RhD.POSITIVE}

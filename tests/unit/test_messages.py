@@ -172,7 +172,7 @@ def test_texts_are_in_both_languages(code: str) -> None:
     assert any("\u4e00" <= letter <= "\u9fff" for letter in text.zh), "no Chinese"
     assert text.en.strip()
     assert not any("\u4e00" <= letter <= "\u9fff" for letter in text.en.replace("是/否", ""))
-    names = [{name for _, name, _, _ in Formatter().parse(one) if name} for one in text]
+    names = [{name for _, name, _, _ in Formatter().parse(wording) if name} for wording in text]
     # What a program says of itself is English: it stands in the English sentence alone.
     assert names[1] - names[0] <= {"detail"}
     assert names[0] <= names[1]
@@ -250,7 +250,7 @@ def test_codes_within_a_chinese_sentence_are_named() -> None:
 
 @pytest.mark.parametrize("states", [UnitStatus, CallOutStatus, TransferStatus, RequestStatus])
 def test_every_state_has_a_chinese_name(states: type[StrEnum]) -> None:
-    assert {one.value for one in states} <= set(list_value_names())
+    assert {state.value for state in states} <= set(list_value_names())
 
 
 def test_f72_a_text_within_a_text_keeps_to_its_language() -> None:

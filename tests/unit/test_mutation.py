@@ -46,7 +46,7 @@ def mutate(text: str) -> list[RuleMutant]:
 
 
 def test_every_kind_of_value_is_changed_by_a_little() -> None:
-    told = {one.name.partition("::")[2] for one in mutate(FILE) if one.about == "value"}
+    told = {mutant.name.partition("::")[2] for mutant in mutate(FILE) if mutant.about == "value"}
     assert told == {
         "one.least: 2 -> 1",
         "one.least: 2 -> 3",
@@ -65,9 +65,9 @@ def test_every_kind_of_value_is_changed_by_a_little() -> None:
 
 def test_what_a_station_may_set_is_changed_and_prose_is_not() -> None:
     found = mutate(FILE)
-    told = [one.name for one in found]
+    told = [mutant.name for mutant in found]
     assert len(set(told)) == len(told)
-    assert {one.rule for one in found} == {"a.one", ""}
+    assert {mutant.rule for mutant in found} == {"a.one", ""}
     for part in ("kind", "applied_by", "set_in", "terms.least", "terms.ratio", "rule"):
         assert [name for name in told if f"::one.{part}: " in name], part
     assert not [n for n in told for part in ("zh", "en", "source", "confirm") if f".{part}:" in n]
@@ -100,7 +100,9 @@ def test_every_value_of_every_rule_has_a_mutant() -> None:
     assert set(RULES) == {f"models/rules/data/{file}.toml" for file in RULE_FILES}
     for file in RULES:
         rules = tomllib.loads((ROOT / file).read_text(encoding="utf-8"))
-        mutated = {one.name.split("::")[1].split(":")[0] for one in mutate_rules(rules, path=file)}
+        mutated = {
+            mutant.name.split("::")[1].split(":")[0] for mutant in mutate_rules(rules, path=file)
+        }
         for path, value in flatten(rules):
             part = path.removeprefix(".")
             if part.rpartition(".")[2] in PROSE:
@@ -126,8 +128,8 @@ def test_terms_are_changed_in_every_respect(
 ) -> None:
     found = list(vary_terms(terms, value))
     assert len(found) == count
-    assert all(one != terms and one["unit"] == terms["unit"] for one in found)
-    assert len({repr(sorted(one.items())) for one in found}) == count
+    assert all(variant != terms and variant["unit"] == terms["unit"] for variant in found)
+    assert len({repr(sorted(variant.items())) for variant in found}) == count
 
 
 SOURCE = '''
@@ -140,7 +142,9 @@ def decide(a: int, b: int = 2) -> bool:
 
 
 def test_source_is_changed_where_it_decides() -> None:
-    told = {one.name.partition("::")[2] for one in mutate_source(SOURCE, path="a.py", module="a")}
+    told = {
+        mutant.name.partition("::")[2] for mutant in mutate_source(SOURCE, path="a.py", module="a")
+    }
     assert {
         "decide: a <= b -> a < b",
         "decide: a is not None -> a is None",

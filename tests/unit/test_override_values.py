@@ -101,7 +101,7 @@ def test_what_is_taken_is_of_the_kind_of_the_package(
     assert type(found) is type(taken)
     if isinstance(taken, list):
         assert isinstance(found, list)
-        assert [type(one) for one in found] == [type(one) for one in taken]
+        assert [type(item) for item in found] == [type(item) for item in taken]
 
 
 NO_WINDOWS: list[object] = [

@@ -100,9 +100,9 @@ def test_whatever_tightens_is_taken_and_told(pair: Pair) -> None:
         assert told is not None
         assert (told.value, told.overridden) == (tighter, True)
         assert found.version.startswith(f"{PACKAGED.version}+")
-        others = [one for one in found.list_rules() if one.rule_id != rule.rule_id]
-        assert not [v for one in others for v in one.values if v.overridden]
-        assert {one.version for one in found.list_rules()} == {found.version}
+        others = [other for other in found.list_rules() if other.rule_id != rule.rule_id]
+        assert not [v for other in others for v in other.values if v.overridden]
+        assert {rule.version for rule in found.list_rules()} == {found.version}
 
 
 @pytest.mark.parametrize("pair", list_values("set"), ids=ids)
@@ -241,9 +241,9 @@ def test_every_mistake_is_told_in_both_languages_without_a_gap() -> None:
     assert len({str(text) for text in texts}) == len(texts)
     for text, (code, subject) in zip(texts, EXPECTED, strict=True):
         assert code in list_texts()
-        for one in text:
-            assert "…" not in one.replace('["…"]', "")
-            assert str(subject) in one
+        for wording in text:
+            assert "…" not in wording.replace('["…"]', "")
+            assert str(subject) in wording
 
 
 @pytest.mark.parametrize(

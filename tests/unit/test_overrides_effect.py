@@ -716,7 +716,7 @@ def test_a_unit_with_a_longer_label_is_taken_in_and_not_given_past_the_stations_
     decision = decide(patient, "A+", rules, collected_ago_h=30 * 24)
     assert count(decision) == 0
     (line,) = decision.lines
-    told = {one.code: one.rule for one in line.refusals}
+    told = {reason.code: reason.rule for reason in line.refusals}
     assert told["expires_before_arrival"] == f"shelf_life.red_cells@{decision.rules_version}"
 
 
@@ -726,7 +726,9 @@ def test_a_decision_says_that_the_rules_were_a_stations_own() -> None:
     decision = decide(UNKNOWN_BOY, "O-", rules, units=2)
     assert decision.rules_version == rules.version != PACKAGED.version
     (line,) = decision.lines
-    cited = {one.reason.rule for one in line.reserved} | {one.rule for one in line.refusals}
+    cited = {reserved.reason.rule for reserved in line.reserved} | {
+        reason.rule for reason in line.refusals
+    }
     assert cited - {""} == {
         f"unknown.group@{rules.version}",
         f"unknown.o_negative_cap@{rules.version}",

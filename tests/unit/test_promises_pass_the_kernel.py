@@ -36,8 +36,8 @@ def list_promising(sql: str) -> set[str]:
     bare = re.sub(r"--(?! name:).*", "", sql)
     starts = [(found.start(), found[1] or found[2]) for found in _STATEMENT.finditer(bare)]
     return {
-        next((name for start, name in reversed(starts) if start <= one.start()), "")
-        for one in _PROMISING.finditer(bare)
+        next((name for start, name in reversed(starts) if start <= statement.start()), "")
+        for statement in _PROMISING.finditer(bare)
     }
 
 
@@ -132,7 +132,10 @@ def list_moves(status: str) -> dict[str, set[str]]:
             for called, call in calls(function):
                 if called not in {"move", "move_unit"}:
                     continue
-                told = [ast.unparse(one) for one in (*call.args, *(k.value for k in call.keywords))]
+                told = [
+                    ast.unparse(argument)
+                    for argument in (*call.args, *(k.value for k in call.keywords))
+                ]
                 if f"UnitStatus.{status}" in told:
                     found.setdefault(name, set()).add(function.name)
     return found

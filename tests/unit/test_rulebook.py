@@ -67,8 +67,8 @@ def test_c01_a_rule_of_an_abolished_standard_says_so() -> None:
 
 def test_no_name_of_a_rule_begins_another() -> None:
     """Else `[rules.a.b]` of a station's file could mean two things."""
-    for one in RULES:
-        assert not [two for two in RULES if two.rule_id.startswith(f"{one.rule_id}.")]
+    for rule in RULES:
+        assert not [two for two in RULES if two.rule_id.startswith(f"{rule.rule_id}.")]
 
 
 def list_typed(found: object) -> Iterator[CitedRule]:
@@ -114,9 +114,9 @@ def test_a_unit_is_used_as_long_as_the_preparation_that_keeps_longest() -> None:
 def test_every_preparation_keeps_as_long_as_its_source_says() -> None:
     for name, prepared in PREPARED.items():
         rule = PACKAGED.components.shelf_life[Component(name)]
-        assert {f"{one}_h" for one in rule.hours} == set(prepared)
-        for one, hours in prepared.items():
-            assert rule.keeps_h(one.removesuffix("_h")) == hours
+        assert {f"{step}_h" for step in rule.hours} == set(prepared)
+        for field, hours in prepared.items():
+            assert rule.keeps_h(field.removesuffix("_h")) == hours
 
 
 def test_a_station_that_keeps_a_component_shorter_keeps_every_preparation_so() -> None:

@@ -23,10 +23,10 @@ RULES = [
 
 def describe(rule: Rule) -> Says:
     values = {}
-    for one in rule.values:
-        terms = one.terms
-        values[one.name] = Told(
-            plain(one.value),
+    for value in rule.values:
+        terms = value.terms
+        values[value.name] = Told(
+            plain(value.value),
             terms.unit,
             terms.may,
             terms.safer,
@@ -40,7 +40,7 @@ def describe(rule: Rule) -> Says:
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
     """A list of words or numbers is the tables' tuple."""
-    if isinstance(value, list) and not any(isinstance(one, dict) for one in value):
+    if isinstance(value, list) and not any(isinstance(item, dict) for item in value):
         return tuple(value)
     return value
 
@@ -60,11 +60,11 @@ def test_a_rule_is_as_its_source_says(file: str, rule_id: str) -> None:
 def list_kinds(value: Any) -> Iterator[type]:  # noqa: ANN401 - whatever TOML holds
     match value:
         case dict():
-            for one in value.values():
-                yield from list_kinds(one)
+            for item in value.values():
+                yield from list_kinds(item)
         case list() | tuple():
-            for one in value:
-                yield from list_kinds(one)
+            for item in value:
+                yield from list_kinds(item)
         case _:
             yield type(value)
 
@@ -78,4 +78,6 @@ def test_a_number_is_of_the_kind_that_a_station_must_write(file: str, rule_id: s
         for name, told in TABLES[file][rule_id].values.items()
         if told.may and set(list_kinds(told.value)) == {int} and told.safer != "narrower"
     }
-    assert wholes == {one.name for one in rule.values if one.terms.may and type(one.value) is int}
+    assert wholes == {
+        value.name for value in rule.values if value.terms.may and type(value.value) is int
+    }

@@ -54,7 +54,7 @@ def _try_number(told: Told) -> Iterator[Trial]:
 def _try_names(told: Told) -> Iterator[Trial]:
     value = list(told.value)
     for name in value:
-        without = [one for one in value if one != name]
+        without = [other for other in value if other != name]
         yield Trial(without, "rule_name_needed" if name in told.keeps else "")
     yield Trial(list(told.keeps))
     yield Trial([*value, "X"], "rule_names_added")

@@ -534,7 +534,7 @@ def test_an_expired_unit_has_both_reasons() -> None:
     answer = ask(expires_at=NOW)
     assert isinstance(answer, Refused)
 
-    assert [(one.code, one.rule) for one in answer.reasons] == [
+    assert [(reason.code, reason.rule) for reason in answer.reasons] == [
         ("expired", "unit.expiry@2026-3"),
         ("expires_before_arrival", "unit.expiry@2026-3"),
     ]
@@ -543,8 +543,8 @@ def test_an_expired_unit_has_both_reasons() -> None:
 def obstacles(*, used_at: Any = NOW, purpose: Any = None, **unit: Any) -> list[str]:  # noqa: ANN401
     asked = purpose or build_purpose()
     return [
-        one.code
-        for one in list_patient_obstacles(
+        reason.code
+        for reason in list_patient_obstacles(
             build_facts(**unit), asked, used_at=used_at, rules=PACKAGED
         )
     ]
@@ -586,11 +586,11 @@ def test_a_hopeless_line_has_every_reason_that_holds_whatever_the_unit() -> None
     unknown = build_purpose(component=Component.WHOLE_BLOOD, patient=Patient())
     useless = build_route(can_thaw=False, unusable=(Component.WHOLE_BLOOD, Component.FROZEN_PLASMA))
 
-    codes = [one.code for one in list_standing_obstacles(unknown, useless, PACKAGED)]
+    codes = [reason.code for reason in list_standing_obstacles(unknown, useless, PACKAGED)]
     assert codes == ["hospital_cannot_use", "no_group_allowed"]
     (none,) = list_standing_obstacles(unknown, build_route(), PACKAGED)
     assert (none.code, none.rule) == ("no_group_allowed", "unknown.group@2026-3")
-    codes = [one.code for one in list_standing_obstacles(PLASMA, useless, PACKAGED)]
+    codes = [reason.code for reason in list_standing_obstacles(PLASMA, useless, PACKAGED)]
     assert codes == ["hospital_cannot_thaw", "hospital_cannot_use"]
 
 
@@ -601,8 +601,11 @@ def ranked(group: str | None, component: Component, priority: Priority, **change
     listed = list_candidates(
         component=component, patient=patient, priority=priority, policy=policy, rules=PACKAGED
     )
-    assert [one.rank for one in listed] == list(range(len(listed)))
-    return " ".join(one.group + "*" * one.low_titre_only + "!" * one.capped for one in listed)
+    assert [candidate.rank for candidate in listed] == list(range(len(listed)))
+    return " ".join(
+        candidate.group + "*" * candidate.low_titre_only + "!" * candidate.capped
+        for candidate in listed
+    )
 
 
 RED, WHOLE, PLATELET, FFP, CRYO = (

@@ -390,7 +390,7 @@ def test_what_the_kernel_was_asked_and_said_cannot_be_changed(value: Any) -> Non
     with pytest.raises(FrozenInstanceError):
         setattr(value, told[0].name, None)
     assert not hasattr(value, "__dict__")
-    assert all(one.kw_only for one in told)
+    assert all(field.kw_only for field in told)
 
 
 def test_a_transfer_takes_only_what_was_cleared_for_it() -> None:

@@ -98,7 +98,7 @@ def test_the_statements_expire_what_the_definition_expires(name: str) -> None:
     text = " ".join((SQL / name).read_text(encoding="utf-8").split())
     found = re.findall(r"status IN \(([^)]*'collected'[^)]*)\)", text)
     # Other lists tell what is not released yet; what expires may lie on a shelf.
-    lists = [one for one in found if "'available'" in one]
+    lists = [states for states in found if "'available'" in states]
     assert len(lists) == 1
     assert set(re.findall(r"'(\w+)'", lists[0])) == set(EXPIRING_STATES)
 

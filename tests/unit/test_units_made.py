@@ -89,7 +89,9 @@ def choose(
     )
     (matched,) = decide_batch([case], shelf=Shelf(shelf), now=NOW, hold_s=3600)
     (line,) = matched.decision.lines
-    return [one.unit_id for one in line.reserved], [one.code for one in line.refusals]
+    return [reserved.unit_id for reserved in line.reserved], [
+        reason.code for reason in line.refusals
+    ]
 
 
 @pytest.mark.parametrize("solution", ["as_1", "as_3", "as_5"])
@@ -352,9 +354,9 @@ def test_c59_frozen_red_cells_go_to_no_hospital(can_thaw: bool) -> None:
     assert told.outcome is Outcome.REFUSED
     (line,) = told.lines
     assert not line.reserved
-    (why,) = [one for one in line.refusals if one.code == "not_deglycerolised"]
+    (why,) = [reason for reason in line.refusals if reason.code == "not_deglycerolised"]
     assert why.params["component"] == "deglycerolised_red_cells"
-    assert "hospital_cannot_thaw" not in {one.code for one in line.refusals}
+    assert "hospital_cannot_thaw" not in {reason.code for reason in line.refusals}
 
 
 def test_c08_deglycerolised_red_cells_are_what_is_issued() -> None:
@@ -369,8 +371,8 @@ def test_c08_deglycerolised_red_cells_are_what_is_issued() -> None:
 def test_c60_frozen_bags_of_the_own_group_are_told_while_rhd_positive_goes() -> None:
     told = decide_frozen("red_cells", ("frozen_red_cells", "A-"), ("red_cells", "A+"))
     (line,) = told.lines
-    assert [one.unit_id for one in line.reserved] == ["u1"]
-    (why,) = [one for one in told.reasons if one.code == "deglycerolising_would_match"]
+    assert [reserved.unit_id for reserved in line.reserved] == ["u1"]
+    (why,) = [reason for reason in told.reasons if reason.code == "deglycerolising_would_match"]
     assert (why.params["groups"], why.params["units"]) == ("A-", 1)
 
 
@@ -379,7 +381,7 @@ def test_c60_frozen_bags_are_told_to_whom_nothing_else_serves() -> None:
     told = decide_frozen("red_cells", ("frozen_red_cells", "A-"), patient=anti_d)
     (line,) = told.lines
     assert line.uncovered == 1
-    (why,) = [one for one in line.refusals if one.code == "deglycerolising_would_open"]
+    (why,) = [reason for reason in line.refusals if reason.code == "deglycerolising_would_open"]
     assert (why.params["groups"], why.params["units"]) == ("A-", 1)
 
 
@@ -402,13 +404,13 @@ def test_c60_frozen_rhd_negative_bags_are_kept_as_liquid_ones_are(
     told = decide_frozen(
         "red_cells", ("frozen_red_cells", "O-"), patient=patient, priority=priority
     )
-    codes = {one.code for one in told.lines[0].refusals}
+    codes = {reason.code for reason in told.lines[0].refusals}
     assert ("deglycerolising_would_open" in codes) is is_told
 
 
 def test_frozen_bags_of_another_group_help_nobody() -> None:
     told = decide_frozen("red_cells", ("frozen_red_cells", "B-"), ("red_cells", "A+"))
-    assert not [one for one in told.reasons if one.code == "deglycerolising_would_match"]
+    assert not [reason for reason in told.reasons if reason.code == "deglycerolising_would_match"]
 
 
 @pytest.mark.parametrize("irradiated", [True, False])
@@ -437,7 +439,7 @@ def reasons_of(journey: Journey, **made: Any) -> list[str]:  # noqa: ANN401 - an
     )
     (matched,) = decide_batch([case], shelf=Shelf([bag]), now=NOW, hold_s=3600)
     assert matched.cleared
-    return [one.code for one in matched.decision.reasons]
+    return [reason.code for reason in matched.decision.reasons]
 
 
 def test_c68_the_temperature_is_claimed_only_of_a_box_that_is_proven() -> None:

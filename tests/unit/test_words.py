@@ -44,12 +44,12 @@ def _bodies() -> set[type[BaseModel]]:
     for part in pkgutil.iter_modules(gateway.http.routes.__path__):
         module = importlib.import_module(f"gateway.http.routes.{part.name}")
         found |= {
-            one
-            for one in vars(module).values()
-            if isinstance(one, type)
-            and issubclass(one, Value)
-            and one is not Value
-            and not issubclass(one, RuleSet)
+            member
+            for member in vars(module).values()
+            if isinstance(member, type)
+            and issubclass(member, Value)
+            and member is not Value
+            and not issubclass(member, RuleSet)
         }
     return found
 
@@ -130,9 +130,9 @@ def test_every_error_of_our_own_validators_is_told_in_chinese() -> None:
             if node.func.id not in {"PydanticCustomError", "WrittenMomentError"}:
                 continue
             kinds |= {
-                one.value
-                for one in node.args[:1]
-                if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                argument.value
+                for argument in node.args[:1]
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
             }
     assert {"instant_not_text", "instant_without_zone", "day_unreadable"} <= kinds
     assert {kind for kind in kinds if code_of(kind) == "broken_other"} == set()
@@ -160,7 +160,7 @@ class _Dated(Value):
 def test_an_instant_is_refused_in_chinese(at: object, told: str) -> None:
     with pytest.raises(ValidationError) as caught:
         _Dated.model_validate({"at": at, "on": "1990-02-30"})
-    first, second = (describe_broken(one) for one in caught.value.errors())
+    first, second = (describe_broken(error) for error in caught.value.errors())
     assert first.zh.startswith(told)
     assert second.zh == "须为日历上的一天，写成 1990-05-31"
 

@@ -157,12 +157,14 @@ def _check_usual(
         elif name != OPTIMUM:
             yield inform(f"{title}.{name}.share", mean, unit="×")
             yield inform(f"{title}.{name}.worst", worst, unit="×")
-        figures = [one[name] for one in found]
-        urgent = fmean(one.urgent_fill for one in figures)
+        figures = [trace[name] for trace in found]
+        urgent = fmean(figure.urgent_fill for figure in figures)
         yield inform(f"{title}.{name}.urgent_fill", urgent, unit="×")
-        others = fmean(one.o_negative_for_others for one in figures)
+        others = fmean(figure.o_negative_for_others for figure in figures)
         yield inform(f"{title}.{name}.o_negative_for_others", others, unit="units")
-        yield inform(f"{title}.{name}.waited", fmean(one.waited_h for one in figures), unit="h")
+        yield inform(
+            f"{title}.{name}.waited", fmean(figure.waited_h for figure in figures), unit="h"
+        )
 
 
 def _check_harder(title: str, found: list[dict[str, Figures]]) -> Iterable[MeasuredCheck]:
@@ -182,7 +184,7 @@ def _check_speed() -> Iterable[MeasuredCheck]:
 
 
 def _list_shares(found: list[dict[str, Figures]], name: str, beside: str) -> list[float]:
-    return [one[name].value / one[beside].value for one in found]
+    return [trace[name].value / trace[beside].value for trace in found]
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ class MemoryStock:
         return [
             takeable
             for cell, most in wants.items()
-            for takeable in [one for one in found if Cell.of(one.unit) == cell][:most]
+            for takeable in [unit for unit in found if Cell.of(unit.unit) == cell][:most]
         ]
 
     def _list_takeable(self, now: datetime) -> list[TakeableUnit]:
