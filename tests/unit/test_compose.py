@@ -18,6 +18,7 @@ from streams.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
 OURS = {"migrate", "gateway", "worker-urgent", "worker-supply", "relay"}
 
 
@@ -117,7 +118,7 @@ def test_data_is_kept_in_named_volumes(services: dict[str, Any]) -> None:
 
 
 def test_the_image_installs_by_hash_and_drops_root() -> None:
-    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    text = DOCKERFILE.read_text(encoding="utf-8")
     lines = text.replace("\\\n", " ").splitlines()
     installs = [line for line in lines if "pip install" in line]
     assert installs
@@ -126,11 +127,26 @@ def test_the_image_installs_by_hash_and_drops_root() -> None:
     assert [line for line in lines if line.startswith("USER")] == ["USER xuelian"]
 
 
+def test_our_image_is_built_of_that_file_and_what_it_copies_is_there(
+    services: dict[str, Any],
+) -> None:
+    for name in OURS:
+        build = services[name]["build"]
+        context = ROOT / build["context"]
+        assert context / build["dockerfile"] == DOCKERFILE
+        for line in DOCKERFILE.read_text(encoding="utf-8").splitlines():
+            if line.startswith("COPY"):
+                source, target = line.split()[1:]
+                assert (context / source).exists(), source
+                assert source == target
+    assert not (ROOT / "Dockerfile").exists()
+
+
 def test_the_image_carries_every_room() -> None:
     config = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     copied = {
         line.split()[1]
-        for line in (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+        for line in DOCKERFILE.read_text(encoding="utf-8").splitlines()
         if line.startswith("COPY")
     }
     rooms = tomllib.loads(config)["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
