@@ -1,4 +1,4 @@
-"""How much of what is asked a bag covers, as tables of Chinese hospitals have it.
+"""The content of a bag: how much of what is asked it covers, by tables of Chinese hospitals.
 
 1 U of red cells, of whatever kind, and of whole blood is from 200 ml; 1 U of plasma is 100 ml; a
 bag of platelets by apheresis is one dose; 1 U of cryoprecipitate is 25 ± 5 ml. In hundredths.

@@ -181,7 +181,7 @@ class GroupTerms:
     capped: bool = False
 
     def lacks_titre(self, traits: Mapping[str, Any]) -> bool:
-        """Whether a unit of these traits is not of the titre that is needed."""
+        """Return whether a unit of these traits is not of the titre that is needed."""
         return self.low_titre and not traits.get("low_titre")
 
 
@@ -227,7 +227,7 @@ def get_allowed(situation: Situation) -> dict[str, GroupTerms]:
 
 
 def is_kept_as_del(*, blood_group: str, traits: Mapping[str, Any], situation: Situation) -> bool:
-    """Whether an RhD- unit may be of a DEL donor and is kept from this patient.
+    """Return whether an RhD- unit may be of a DEL donor and is kept from this patient.
 
     RhD- women may make anti-D by it; to whom RhD+ is given, it may be given too.
     """
@@ -244,14 +244,14 @@ def is_kept_as_del(*, blood_group: str, traits: Mapping[str, Any], situation: Si
 
 
 def may_bear_children(patient: Patient) -> bool:
-    """Whether the patient is, or with unknown facts may be, a woman of childbearing age."""
+    """Return whether the patient is, or with unknown facts may be, a woman of childbearing age."""
     return any(
         sex == "female" and age <= LAST_CHILDBEARING_AGE for sex, age in _completions(patient)
     )
 
 
 def is_protected_while_unknown(situation: Situation) -> bool:
-    """Whether a sample is waited for, if RhD- is not there: a female to 50, a male to 18.
+    """Return whether a sample is waited for, if RhD- is not there: a female to 50, a male to 18.
 
     Where 3 in 1000 are RhD-, RhD is not waited for by whoever needs blood soon.
     """
@@ -262,7 +262,7 @@ def is_protected_while_unknown(situation: Situation) -> bool:
 
 
 def _has_nothing_to_protect(patient: Patient) -> bool:
-    """Whether the patient surely is a woman past 50 or a man past 18."""
+    """Return whether the patient surely is a woman past 50 or a man past 18."""
     return all(
         age > (LAST_CHILDBEARING_AGE if sex == "female" else LAST_PREFERRED_AGE)
         for sex, age in _completions(patient)
@@ -270,7 +270,10 @@ def _has_nothing_to_protect(patient: Patient) -> bool:
 
 
 def _may_be_a_child(situation: Situation) -> bool:
-    """Whether the patient is a child; in an emergency nobody is one who is not said to be."""
+    """Return whether the patient is a child.
+
+    In an emergency nobody is one who is not said to be.
+    """
     patient = situation.patient
     if situation.emergency:
         return patient.age_years is not None and patient.age_years < ADULT_FROM_AGE
@@ -308,7 +311,7 @@ def _red_cells(situation: Situation) -> dict[str, GroupTerms]:
 
 
 def _may_have_positive(situation: Situation) -> bool:
-    """Whether an RhD- patient is given RhD+ red cells where RhD- ones are not there."""
+    """Return whether an RhD- patient is given RhD+ red cells where RhD- ones are not there."""
     if situation.priority == "routine":
         return False
     patient = situation.patient
@@ -365,7 +368,7 @@ def _platelets(situation: Situation) -> dict[str, GroupTerms]:
 
 
 def _needs_negative_platelets(situation: Situation) -> bool:
-    """Whether RhD+ platelets are refused: they carry no D, but some red cells that do."""
+    """Return whether RhD+ platelets are refused: they carry no D, but some red cells that do."""
     patient = situation.patient
     if patient.has_anti_d:
         return True

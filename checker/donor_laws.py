@@ -1,4 +1,4 @@
-"""What the law of a region says of donors, written a second time for checking.
+"""Laws on donors, region by region, written a second time for checking.
 
 Pure. A law gives the time between two donations of whole blood, for men and for women, and the
 ages. The last law of a region that is in force on a day and says something of a matter holds;

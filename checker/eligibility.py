@@ -1,4 +1,4 @@
-"""Whether a donor may be called to give whole blood or platelets: the checker's own rule.
+"""Judges whether a donor may be called to give whole blood or platelets, by the checker's own rule.
 
 Pure. The calendar day of a call depends on the time zone (UTC or China's). A rule counts as broken
 only if it is broken on both days, so that a call near midnight is not judged a fault.

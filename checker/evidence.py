@@ -144,7 +144,7 @@ class World:
 
     @cached_property
     def recorded(self) -> Mapping[str, list[StateChange]]:
-        """Unit id to its rows of the audit, in the order in which its row was locked."""
+        """Map a unit id to its rows of the audit, in the order in which its row was locked."""
         found: dict[str, list[StateChange]] = defaultdict(list)
         for row in sorted(self.rows.trail, key=lambda step: step.audit_id):
             found[row.subject].append(row)
@@ -152,7 +152,7 @@ class World:
 
     @cached_property
     def steps(self) -> Mapping[str, list[tuple[str, str]]]:
-        """Unit id to its steps, from what to what."""
+        """Map a unit id to its steps, from what to what."""
         return {
             unit_id: [(row.from_state, row.to_state) for row in rows]
             for unit_id, rows in self.recorded.items()
@@ -160,7 +160,7 @@ class World:
 
     @cached_property
     def donor_changes(self) -> Mapping[str, list[Link]]:
-        """Donor id to the rows of the audit that name which fields an import changed."""
+        """Map a donor id to the rows of the audit that name which fields an import changed."""
         found: dict[str, list[Link]] = defaultdict(list)
         for row in self.rows.links:
             if row.subject_kind == "donor" and row.to_state.startswith("changed "):
@@ -169,7 +169,7 @@ class World:
 
     @cached_property
     def stays(self) -> Mapping[str, list[StateChange]]:
-        """Unit id to the rows that leave its state unchanged: it was moved to another station."""
+        """Map a unit id to the rows that keep its state: it was moved to another station."""
         return {
             unit_id: [row for row in rows if row.from_state == row.to_state]
             for unit_id, rows in self.recorded.items()
@@ -177,12 +177,12 @@ class World:
 
     @cached_property
     def trails(self) -> Mapping[str, list[str]]:
-        """Unit id to the states it entered, in the order in which its row was locked."""
+        """Map a unit id to the states it entered, in the order in which its row was locked."""
         return {unit_id: [became for _, became in steps] for unit_id, steps in self.steps.items()}
 
     @cached_property
     def results(self) -> Mapping[str, list[Result]]:
-        """Donation id to its laboratory results."""
+        """Map a donation id to its laboratory results."""
         found: dict[str, list[Result]] = defaultdict(list)
         for row in self.rows.results:
             found[row.donation_id].append(row)
@@ -190,7 +190,7 @@ class World:
 
     @cached_property
     def recalled_at(self) -> Mapping[str, datetime]:
-        """Donation id to its first recall."""
+        """Map a donation id to its first recall."""
         found: dict[str, datetime] = {}
         for row in sorted(self.rows.recalls, key=lambda recall: recall.recorded_at):
             found.setdefault(row.donation_id, row.recorded_at)
@@ -198,7 +198,7 @@ class World:
 
     @cached_property
     def scans(self) -> Mapping[str, list[Scan]]:
-        """Unit id to its accepted scans."""
+        """Map a unit id to its accepted scans."""
         found: dict[str, list[Scan]] = defaultdict(list)
         for row in self.rows.scans:
             found[row.unit_id].append(row)
@@ -206,12 +206,12 @@ class World:
 
     @cached_property
     def inbox(self) -> frozenset[tuple[str, str]]:
-        """Source and event id of everything that was taken in."""
+        """Return the source and event id of everything that was taken in."""
         return frozenset((row.source, row.event_id) for row in self.rows.inbox)
 
     @cached_property
     def decisions_on_log(self) -> Mapping[str, tuple[dict[str, Any], LogRecord]]:
-        """Decision id to its body and the first record that carries it."""
+        """Map a decision id to its body and the first record that carries it."""
         found: dict[str, tuple[dict[str, Any], LogRecord]] = {}
         for record in self.log.of(DECISIONS):
             if isinstance(record.body, dict) and isinstance(record.body.get("decision"), dict):
@@ -221,7 +221,7 @@ class World:
 
     @cached_property
     def quarantined(self) -> Quarantined:
-        """Joined from the dead-letter table and the dead-letter topics; either is enough."""
+        """Join the dead-letter table and the dead-letter topics; either is enough."""
         coordinates = {(row.topic, row.partition, row.log_offset) for row in self.rows.dead_letters}
         coordinates |= {
             (str(body["topic"]), int(body["partition"]), int(body["offset"]))

@@ -72,7 +72,7 @@ def read_type(name: str) -> Typed | None:
 
 
 def agree(one: Typed, other: Typed) -> bool:
-    """Whether two types say the same, as far down as both go."""
+    """Return whether two types say the same, as far down as both go."""
     if one.locus != other.locus:
         return False
     if one.allele and other.allele:

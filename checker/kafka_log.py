@@ -52,7 +52,7 @@ class LogRecord:
 
     @cached_property
     def body(self) -> Any:  # noqa: ANN401 - whatever JSON someone sent
-        """The parsed JSON body; None if it is not JSON."""
+        """Return the parsed JSON body; None if it is not JSON."""
         try:
             return json.loads(self.value) if self.value is not None else None
         except ValueError:

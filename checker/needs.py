@@ -1,4 +1,4 @@
-"""What a patient's needs demand of a unit: the checker's own table, written from the sources.
+"""Demands of a patient's needs on a unit: the checker's own table, written from the sources.
 
 Pure. Source: BSH and learnhaem.com on newborns, exchange and intrauterine transfusion; guidance on
 haemoglobinopathies and anti-CD38; NHSBT on irradiation; JPAC Red Book 15.5 on HLA.
@@ -110,6 +110,6 @@ def _list_needs(patient: Patient, wanted: Mapping[str, Any]) -> Iterator[Demand]
 
 
 def _list_antigens(need: Demand, patient: Patient) -> tuple[str, ...]:
-    """A unit without K has k, which a holder of anti-k must not get."""
+    """List what a unit must lack; without K it has k, which a holder of anti-k must not get."""
     lacks = () if "k" in patient.antibodies else need.lacks
     return (*lacks, *(name for name in need.matched if name in patient.lacking))

@@ -1,4 +1,4 @@
-"""What was told of each patient, by the checker's own reading of the log.
+"""Remembers what was told of each patient, by the checker's own reading of the log.
 
 A patient of a hospital is known by a pseudonym, or else by the one request. Antibodies and special
 needs hold until a named person withdraws them; two groups that differ are both doubtful until a
@@ -153,7 +153,7 @@ class Memory:
         return {**completed, "patient": {**completed["patient"], "group": group}}
 
     def _are_groups_disputed(self) -> bool:
-        """Whether groups differ; a transplant explains the donor's and the own."""
+        """Return whether groups differ; a transplant explains the donor's and the own."""
         told = self.transplant or {}
         explained = {told.get("donor_group"), told.get("recipient_group")}
         return len(self.groups) > 1 and not self.groups <= explained

@@ -1,4 +1,4 @@
-"""Whether results of the laboratory release a unit: the checker's own rule.
+"""Judges whether results of the laboratory release a unit, by the checker's own rule.
 
 Pure. Clean results count only from stations that had the unit: another station that had a unit of
 the same donation clears its own unit alone. What speaks against a unit counts whoever tells it.

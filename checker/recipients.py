@@ -1,4 +1,4 @@
-"""For which group each class of components is chosen where a patient has more than one.
+"""Finds the group for which each class of components is chosen where a patient has more than one.
 
 Pure. Written out as tables, pair by pair, as the charts of transplant centres show them: a second
 opinion on what the engine computes.

@@ -1,4 +1,4 @@
-"""How long blood is good, by how it was made, written a second time for checking.
+"""Shelf lives of blood, by how it was made, written a second time for checking.
 
 Pure. WS 399-2012 as quoted by Tongling blood station; additive solutions: a Chinese textbook and
 21 CFR 610.53; irradiation: Lifeblood; thawing: an examination text and the UK.

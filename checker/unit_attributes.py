@@ -93,7 +93,7 @@ def list_lacking(
 
 
 def serves(component: str, asked: str, *, wanted: Mapping[str, Any], patient: Patient) -> bool:
-    """Whether a component is what was asked for; washed red cells are, where they are to be so."""
+    """Return whether a component is what was asked for; washed red cells are, if asked so."""
     if component == asked:
         return True
     demanded = find_demanded(asked, patient, wanted, emergency=False).traits
@@ -102,13 +102,13 @@ def serves(component: str, asked: str, *, wanted: Mapping[str, Any], patient: Pa
 
 
 def is_beyond_hospital(*, unit: Unit, hospital: Mapping[str, Any]) -> bool:
-    """Whether the unit is frozen, not thawed before it left, and the hospital cannot thaw."""
+    """Return whether the unit leaves frozen for a hospital that cannot thaw."""
     is_frozen = unit.component in FROZEN - IN_GLYCEROL and not unit.traits.get("thawed_at")
     return is_frozen and not hospital.get("can_thaw")
 
 
 def _has(unit: Unit, trait: str) -> bool:
-    """Whether a unit has a trait; washed cells pass for those of an IgA-deficient donor."""
+    """Return whether a unit has a trait; washed cells pass for those of an IgA-deficient donor."""
     if trait == "washed" or (trait == "iga_deficient" and unit.component in CELLS):
         was_made_so = unit.component in {"washed_red_cells", "deglycerolised_red_cells"}
         is_washed = was_made_so or bool(unit.traits.get("washed"))
@@ -135,7 +135,10 @@ def _unwanted_antigens(
 
 
 def _is_absent(antigen: str, tested: set[str], group: str) -> bool:
-    """Whether a unit lacks an antigen: the label tells A, B and D, of others only a test tells."""
+    """Return whether a unit lacks an antigen.
+
+    The label tells A, B and D; of others only a test tells.
+    """
     if antigen in {"A", "B", "D"}:
         return ABO_AND_D[antigen](group)
     if antigen in tested:
@@ -160,7 +163,7 @@ _OF_ABO = {"A-", "B-", "AB-", "A1-", "H-"}
 
 
 def is_passed(lack: str, passes: frozenset[str]) -> bool:
-    """Whether a named clinician may answer for what a unit lacks; never for the ABO group.
+    """Return whether a named clinician may answer for what a unit lacks; never for the ABO group.
 
     Args:
         lack: As `list_lacking` names it, or `MAY_BE_DEL`.

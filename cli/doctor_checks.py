@@ -159,7 +159,7 @@ def check_python() -> Check:
 
 
 def check_faust() -> Check:
-    """Faust's pure-Python fallback acknowledges stale messages; workers refuse to start with it."""
+    """Check that Faust is compiled: its pure-Python fallback acknowledges stale messages."""
     name = "Faust"
     try:
         from streams.agents.app import ensure_compiled  # noqa: PLC0415 - a second of imports

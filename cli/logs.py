@@ -1,4 +1,4 @@
-"""How our long-running processes log: one line per event to standard error, JSON or for people.
+"""The logs of our long-running processes: one line per event to standard error, JSON or for people.
 
 Owns the process-wide configuration of structlog and of the standard library's logging. Called once
 by a process command before anything logs; never by a library or a short command.

@@ -1,4 +1,4 @@
-"""What commands print: tables and lines for people, one JSON document for programs.
+"""The output of commands: tables and lines for people, one JSON document for programs.
 
 With `--json`, standard output carries that document (or JSON lines) and nothing else; notes and
 progress go to standard error. Must not decide anything.

@@ -94,5 +94,5 @@ class Amended:
 
 
 def _state_line(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A line says nothing of attributes that were not given: those of before stay."""
+    """Return a line without attributes that were not given: those of before stay."""
     return {name: value for name, value in line.items() if name != "attributes" or value}

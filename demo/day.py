@@ -1,4 +1,4 @@
-"""The day itself: all actors work at once, until everything that is under way has ended.
+"""Plays the day: all actors work at once, until everything that is under way has ended.
 
 Owns the tasks of all actors. An errand (a request, a donor, a unit on the road) ends by itself and
 is waited for; tasks that follow events are stopped at the end, the dispatcher's screen last.

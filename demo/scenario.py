@@ -55,7 +55,7 @@ class Scenario(Value):
 
     @property
     def routes(self) -> Mapping[tuple[str, str], int]:
-        """Whole seconds for each direction of each road."""
+        """Return the whole seconds of each direction of each road."""
         ways = {}
         for road in self.roads:
             near, far = road.between

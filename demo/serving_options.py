@@ -1,4 +1,4 @@
-"""What would have served a line that got nothing, or less than it asked.
+"""Finds what would have served a line that got nothing, or less than it asked.
 
 Derived from the decisions on record and from the bags that lay free, with the product's own kernel:
 no request is named here. Pure.
@@ -225,7 +225,7 @@ class _Finder:
 
     @property
     def _leaves_by(self) -> datetime:
-        """The last instant at which a bag could leave the supplying station in time."""
+        """Return the last instant at which a bag could leave the supplying station in time."""
         road_s = self.scenario.routes[self.request.station_id, self.request.hospital_id]
         return self.request.needed_by - timedelta(seconds=road_s)
 
@@ -349,7 +349,7 @@ class _Finder:
         ]
 
     def _is_kept_group(self, group: BloodGroup) -> bool:
-        """Whether RhD- red cells are kept from a patient who is given RhD+ first."""
+        """Return whether RhD- red cells are kept from a patient who is given RhD+ first."""
         groups = self._list_groups()
         return (
             self.line.component.spec.carries_red_cells

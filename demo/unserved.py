@@ -56,7 +56,7 @@ class Unserved:
 
     @property
     def lay_beside_free_blood(self) -> bool:
-        """Whether a neighbour had fitting bags in time that it did not keep for its own."""
+        """Return whether a neighbour had fitting bags in time that it did not keep for its own."""
         return any(
             lever.kind == "neighbour_free"
             for shortfall in self.shortfalls

@@ -1,4 +1,4 @@
-"""How many accepted records no worker has acknowledged, as Kafka counts them.
+"""Counts the accepted records that no worker has acknowledged, as Kafka has them.
 
 Concurrency: one look at a time; a call meanwhile, or within `KEPT_S`, gets the same result.
 """

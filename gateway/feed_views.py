@@ -1,4 +1,4 @@
-"""Which events of the feed each scope may see. Pure."""
+"""Views of the feed: which of its events each scope may see. Pure."""
 
 from __future__ import annotations
 
@@ -31,13 +31,19 @@ class View:
     party: str | None = None
 
     def may_see(self, event: FeedEvent) -> bool:
-        """Whether an event that was read is shown; a transfer is shown only to its two stations."""
+        """Return whether an event that was read is shown.
+
+        A transfer is shown only to its two stations.
+        """
         if self.party is None or event.topic != TopicName.TRANSFERS:
             return True
         return self.party in _list_parties(event.body)
 
     def may_concern(self, topic: str, envelope: Envelope) -> bool:
-        """Whether a published event is worth a look at PostgreSQL; it may say yes too often."""
+        """Return whether a published event is worth a look at PostgreSQL.
+
+        It may say yes too often.
+        """
         if topic not in self.wanted.topics:
             return False
         if topic in self.wanted.open_topics:

@@ -122,7 +122,7 @@ class Gateway:
 
     @property
     def alive(self) -> bool:
-        """Whether every task that it needs still runs; once false, it stays false."""
+        """Return whether every task that it needs still runs; once false, it stays false."""
         return self.ended is None
 
     async def _live(self, name: str, work: Coroutine[Any, Any, None]) -> None:

@@ -1,4 +1,4 @@
-"""What was in fact done for the part of a request that stock did not cover. Pure.
+"""Lists what was in fact done for the part of a request that stock did not cover. Pure.
 
 It is read from the present state: calls that went out, neighbours that are told of the shortage,
 transfers that were agreed. The decision cannot contain this, because it was made before any of it.

@@ -40,7 +40,7 @@ class Principal:
 
     @property
     def actor(self) -> str:
-        """The actor in the audit: the facility, or the key where the principal has none."""
+        """Return the actor in the audit: the facility, or the key where the principal has none."""
         return f"{self.scope}/{self.facility_id or self.key_id}"
 
     @property
@@ -53,7 +53,7 @@ class Principal:
         return self.facility_id if is_station else None
 
     def may_name(self, station_id: str) -> bool:
-        """Whether the principal may see the names of a station's requests and hospitals."""
+        """Return whether the principal may see the names of a station's requests and hospitals."""
         is_own = self.scope is KeyScope.STATION and self.own_station == station_id
         return self.is_dispatcher or is_own
 

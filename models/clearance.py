@@ -184,5 +184,5 @@ class Cleared:
 
     @property
     def capped(self) -> bool:
-        """Whether the unit counts towards the cap of unconfirmed O RhD- units."""
+        """Return whether the unit counts towards the cap of unconfirmed O RhD- units."""
         return self.candidate is not None and self.candidate.capped

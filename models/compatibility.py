@@ -1,4 +1,4 @@
-"""Which groups of a component a patient may get, best first, and under which rule.
+"""Compatibility: the groups of a component that a patient may get, best first, each by its rule.
 
 Pure. The table is data (`rules/data/compatibility.toml`); this module orders it. RhD- blood is
 kept for those who need it: an RhD+ patient, and one whose RhD nobody knows, gets every compatible
@@ -199,7 +199,7 @@ def _is_taken_as_adult(patient: Patient, priority: Priority, rules: Rulebook) ->
 
 
 def _is_untyped_and_protected(patient: Patient, priority: Priority, rules: Rulebook) -> bool:
-    """Whether a patient of unknown group is to have RhD-: female to 50 or male to 18.
+    """Return whether a patient of unknown group is to have RhD-: female to 50 or male to 18.
 
     Only routine orders, unless the station chose the stricter rule. An unknown sex takes the higher
     limit; at an unknown age every patient is protected.

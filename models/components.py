@@ -53,7 +53,7 @@ class Component(StrEnum):
 
     @property
     def spec(self) -> ComponentSpec:
-        """What the standard says of it; what a station may set stands in its rulebook."""
+        """Return what the standard says of it; what a station may set stands in its rulebook."""
         return COMPONENTS.component[self]
 
 
@@ -76,12 +76,12 @@ class ComponentSpec(CitedRule):
 
     @property
     def carries_red_cells(self) -> bool:
-        """Whether red-cell antibodies of the patient matter for it."""
+        """Return whether red-cell antibodies of the patient matter for it."""
         return self.component_class in CARRYING_RED_CELLS
 
     @property
     def is_acellular(self) -> bool:
-        """Whether it has no living cells: frozen plasma and what is made of it."""
+        """Return whether it has no living cells: frozen plasma and what is made of it."""
         return self.component_class is ComponentClass.PLASMA
 
 

@@ -102,7 +102,7 @@ class LineDecision(Value):
 
     @property
     def uncovered_units(self) -> int:
-        """What waits, in ordering units, rounded up; a bag counts as one."""
+        """Return what waits, in ordering units, rounded up; a bag counts as one."""
         return round_up(to_units(self.component, self.uncovered * WHOLE, self.measure))
 
 

@@ -1,4 +1,4 @@
-"""What a donor gives: whole blood, or platelets by apheresis. Pure."""
+"""Kinds of donation: whole blood, or platelets by apheresis. Pure."""
 
 from __future__ import annotations
 

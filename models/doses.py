@@ -1,4 +1,4 @@
-"""How much of what is asked a bag covers: units, doses, millilitres or bags. Pure.
+"""Doses: how much of what is asked a bag covers, in units, doses, millilitres or bags. Pure.
 
 Amounts are whole hundredths of the measure, so that a bag of one and a half units stays exact.
 """

@@ -1,4 +1,4 @@
-"""Whether red cells may be issued to a patient without a serological crossmatch. Pure.
+"""Electronic issue: whether red cells may go to a patient without a serological crossmatch. Pure.
 
 Told of every line with red cells that are reserved, with each condition that does not hold; where
 one does not, the hospital crossmatches. The age of the sample is the hospital's to see.

@@ -33,7 +33,10 @@ class TransientError(XuelianError):
 
     @property
     def is_contended(self) -> bool:
-        """Whether another transaction changed the rows that ours read: deciding again helps."""
+        """Return whether another transaction changed the rows that ours read.
+
+        Deciding again helps.
+        """
         return self.code == "postgres_contended"
 
 

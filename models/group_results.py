@@ -1,4 +1,4 @@
-"""How many results of a patient's group agree, the history included. Pure.
+"""Results of a patient's group, the history included: how many of them agree. Pure.
 
 Two results count apart only if they cannot be of one sample: the laboratory says so (two samples),
 or the later one was told when a sample of the earlier one would be too old for issue. What a

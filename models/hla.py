@@ -130,7 +130,7 @@ def _list_of_allele(locus: str, first: str, fields: str | None) -> tuple[int, ..
 
 
 def is_same(one: HlaName, other: HlaName) -> bool:
-    """Whether two types are the same at the finest level that both state.
+    """Return whether two types are the same at the finest level that both state.
 
     Two alleles are compared as alleles, or by the first field where one says no more; an allele
     and an antigen as antigens; a split and its broad antigen as the broad one. Where no antigen is

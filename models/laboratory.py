@@ -173,6 +173,6 @@ class TestingRules(RuleSet):
 
     @property
     def needed(self) -> tuple[tuple[LabTest, NeededTests], ...]:
-        """Every test that a release needs, with the rule that says so."""
+        """Return every test that a release needs, with the rule that says so."""
         rules = (self.serology, self.nat, self.grouping)
         return tuple((test, rule) for rule in rules for test in rule.tests)

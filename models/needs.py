@@ -1,4 +1,4 @@
-"""What is demanded of a unit: what the line asks for, and what the patient's needs bring with them.
+"""Demands on a unit: what the line asks for, and what the patient's needs bring with them.
 
 Pure. The rules stand in `rules/data/needs.toml`. Each demand carries the rule that makes it.
 """
@@ -111,7 +111,7 @@ def count_unmet(unit: UnitFacts, preferred: Iterable[str]) -> int:
 
 
 def has_trait(unit: UnitFacts, flag: str) -> bool:
-    """Whether a unit has what a flag demands; washed cells pass for IgA-deficient ones."""
+    """Return whether a unit has what a flag demands; washed cells pass for IgA-deficient ones."""
     is_washed = unit.component in WASHED or unit.traits.washed
     if flag == "washed":
         return is_washed

@@ -1,4 +1,4 @@
-"""What is remembered of a patient from one request to the next, and what contradicts it. Pure.
+"""Patient records: what is remembered from one request to the next, and what contradicts it. Pure.
 
 A patient is known by the hospital's own pseudonym, or else by the one request. What was once told
 is never lost: adding is free, taking away needs a named person and a reason. Two different groups
@@ -194,7 +194,7 @@ class PatientRecord(Value):
 
     @property
     def key(self) -> tuple[str, str]:
-        """Whose record it is: the hospital, and the pseudonym in small letters."""
+        """Return whose record it is: the hospital, and the pseudonym in small letters."""
         return name_patient(self.hospital_id, self.reference)
 
 

@@ -207,7 +207,7 @@ class Patient(Value):
 
     @property
     def lacks_h(self) -> bool:
-        """Whether the patient has anti-H, so that red cells of group O harm as well."""
+        """Return whether the patient has anti-H, so that red cells of group O harm as well."""
         return self.rare_group in {RareGroup.BOMBAY, RareGroup.PARA_BOMBAY}
 
     @property
@@ -235,7 +235,7 @@ class Patient(Value):
 
     @property
     def platelet_antigens_against(self) -> frozenset[str]:
-        """The platelet antigens against which the patient or the mother has antibodies."""
+        """Return the platelet antigens against which the patient or the mother has antibodies."""
         mothers = self.mother.platelet_antibodies if self.mother else ()
         return frozenset(self.platelet_antibodies).union(mothers)
 
@@ -245,7 +245,7 @@ class Patient(Value):
 
     @property
     def may_have_mothers_antibodies(self) -> bool:
-        """Whether the child may be so young; at an unknown age it may be."""
+        """Return whether the child may be so young; at an unknown age it may be."""
         if self.age_days is not None:
             return self.age_days <= MOTHER_RULE.antibodies_to_age_d
         return not self.age_years

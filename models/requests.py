@@ -160,7 +160,7 @@ class RequestLine(Value):
 
     @property
     def wanted(self) -> int:
-        """What is asked, in hundredths of the measure."""
+        """Return what is asked, in hundredths of the measure."""
         return self.quantity * WHOLE
 
     def to_units(self, quantity: int) -> int:
@@ -169,7 +169,7 @@ class RequestLine(Value):
 
     @property
     def bags_expected(self) -> int:
-        """Bags that the line may need, where none holds less than a unit."""
+        """Return the bags that the line may need, where none holds less than a unit."""
         return self.to_units(self.quantity)
 
 

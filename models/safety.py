@@ -354,14 +354,14 @@ def _list_of_antigens(
 
 
 def _may_be_del(unit: UnitFacts) -> bool:
-    """Whether the donor of an RhD- unit may have a little D: C+, and not typed for DEL."""
+    """Return whether the donor of an RhD- unit may have a little D: C+, and not typed for DEL."""
     traits = unit.traits
     is_negative = unit.group.rhd is RhD.NEGATIVE
     return is_negative and traits.c_positive and not traits.del_typed
 
 
 def _lacks(unit: UnitFacts, antigen: str) -> bool:
-    """Whether an antigen is absent: A, B and D by the label alone, others only if so tested.
+    """Return whether an antigen is absent: A, B and D by the label alone, others only if so tested.
 
     Some are absent with others: a unit that lacks c and e lacks f.
     """
@@ -371,7 +371,7 @@ def _lacks(unit: UnitFacts, antigen: str) -> bool:
 
 
 def _shows(group: BloodGroup, antigen: str) -> bool:
-    """Whether a label says that the unit carries A, B or D."""
+    """Return whether a label says that the unit carries A, B or D."""
     if antigen == ANTI_D:
         return group.rhd is RhD.POSITIVE
     return antigen in group.abo.value

@@ -1,4 +1,4 @@
-"""When a unit is used at the latest: the one judgement of how long blood keeps.
+"""Shelf lives: the one judgement of how long blood keeps, and when a unit is used at the latest.
 
 The label decides, unless how the unit was made says less: its anticoagulant, its bag, the hour at
 which it was washed, thawed or irradiated. What a unit does not state is not made up: where that is

@@ -64,7 +64,7 @@ class Move:
 
     @property
     def needs_release(self) -> bool:
-        """Whether the unit must have been released, by its tests or by a station's attestation."""
+        """Return whether the unit must have been released, by its tests or an attestation."""
         return self.to_state in RELEASED_STATES
 
 

@@ -156,7 +156,7 @@ class Unit(Value):
 
     @property
     def usable_until(self) -> datetime:
-        """Its label's expiry, or less if how it was made says so."""
+        """Return its label's expiry, or less if how it was made says so."""
         end = find_end(self.component, self.collected_at, self.expires_at, self.traits, COMPONENTS)
         return end.at
 

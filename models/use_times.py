@@ -1,4 +1,4 @@
-"""When a unit is given to a patient, and what must still hold when the last of it is. Pure.
+"""Times of use: when a patient gets a unit, and what must hold until the last of it is given. Pure.
 
 A part of the safety kernel (`models.safety`), which alone clears units. What is counted until a
 unit is used is counted from here: its end of life, its age, the hours since it was irradiated. The
@@ -103,7 +103,7 @@ def list_of_age(unit: UnitFacts, demands: Demands, used: Use) -> Iterator[Reason
 
 
 def _find_irradiation(unit: UnitFacts) -> datetime:
-    """A unit that does not say when it was irradiated was, for all that is known, at collection."""
+    """Return when a unit was irradiated; at collection, for all that is known, if unstated."""
     return unit.traits.irradiated_at or unit.collected_at
 
 

@@ -1,1 +1,1 @@
-"""What happens: Kafka in, a decision, a PostgreSQL transaction, Kafka out."""
+"""The engine: it reads Kafka, decides in a PostgreSQL transaction, and publishes to Kafka."""

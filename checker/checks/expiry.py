@@ -28,7 +28,10 @@ def find_quarantined(world: World) -> Iterator[Finding]:
 
 
 def _was_released(world: World, unit: Unit, held_at: datetime) -> bool:
-    """Whether the release came before the promise; within the skew of clocks the audit decides."""
+    """Return whether the release came before the promise.
+
+    Within the skew of clocks the audit decides.
+    """
     if unit.released_at is None:
         return False
     if unit.released_at <= held_at:

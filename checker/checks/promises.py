@@ -51,7 +51,7 @@ def _binding(promise: Promise) -> Binding:
 
 
 def _is_skew(world: World, earlier: Binding, later: Binding, trail: list[str]) -> bool:
-    """Whether an overlap comes only from the order in which transactions read the clock.
+    """Return whether an overlap comes only from the order in which transactions read the clock.
 
     A transaction reads its clock, then waits for the unit's row. If another transaction gives the
     unit back meanwhile, the end of the earlier promise has a later time than the next promise, by
@@ -152,7 +152,7 @@ def find_under_promised(world: World, histories: dict[str, list[Version]]) -> It
 
 
 def _counts(world: World, promise: Promise, request: Request) -> bool:
-    """Whether a bag is the request's, was when it ended, or was there and not needed."""
+    """Return whether a bag is the request's, was when it ended, or was there and not needed."""
     if promise.status in {"held", "issued", "received"}:
         return True
     ended_at = promise.ended_at
@@ -165,7 +165,7 @@ def _counts(world: World, promise: Promise, request: Request) -> bool:
 
 
 def _is_over(world: World, covering: list[Promise], measure: str, quantity: int) -> bool:
-    """Whether even without one of the bags promised last there would be enough."""
+    """Return whether even without one of the bags promised last there would be enough."""
     last_at = max(promise.held_at for promise in covering)
     last = [_measure(world, promise, measure) for promise in covering if promise.held_at == last_at]
     total = sum(_measure(world, promise, measure) for promise in covering)

@@ -98,7 +98,7 @@ def find_released_against_results(world: World) -> Iterator[Finding]:
 
 
 def _is_late(result: Result, released_at: datetime) -> bool:
-    """Whether a result forbids the release and was recorded at the same instant."""
+    """Return whether a result forbids the release and was recorded at the same instant."""
     is_against = result.outcome in {"reactive", "invalid"} or result.supersedes is not None
     return result.recorded_at == released_at and is_against
 

@@ -115,7 +115,7 @@ def is_kept_for_expected(world: World, need: OpenNeed, fit: Sequence[Unit]) -> b
 
 
 def is_useful(need: OpenNeed, fit: Sequence[Unit], lacking: int) -> bool:
-    """Whether some units that fit are of use to who lacks so much (hundredths of the measure)."""
+    """Return whether some units that fit are of use to who lacks so many hundredths."""
     line = need.line
     units = sum(measure_content(unit.component, unit.volume_ml, "unit") for unit in fit)
     if line.component not in LEAST_OF_USE or not units:
@@ -178,14 +178,14 @@ def _count_missing(world: World) -> Counter[tuple[str, int]]:
 
 
 def _is_covering(promise: Promise, request: Request) -> bool:
-    """Whether a promise covers the request now, or covered it when the request ended."""
+    """Return whether a promise covers the request now, or covered it when the request ended."""
     if request.status != "expired":
         return promise.status in _COVERING
     return promise.ended_at is None or promise.ended_at >= request.decided_at
 
 
 def fits(world: World, unit: Unit, need: OpenNeed) -> bool:
-    """Whether every rule of the checker allows this unit, with time to spare."""
+    """Return whether every rule of the checker allows this unit, with time to spare."""
     used_at = max(need.now, need.request.needed_by) + ON_THE_WAY
     return (
         _is_of_use(world, unit, need)
@@ -202,7 +202,7 @@ def fits(world: World, unit: Unit, need: OpenNeed) -> bool:
 
 
 def _is_of_use(world: World, unit: Unit, need: OpenNeed) -> bool:
-    """Whether the hospital can use the unit, and the unit does not expire too soon."""
+    """Return whether the hospital can use the unit, and the unit does not expire too soon."""
     hospital = world.hospitals.get(need.request.hospital_id)
     return (
         hospital is not None
@@ -225,7 +225,7 @@ def _is_of_group(world: World, unit: Unit, need: OpenNeed) -> bool:
 
 
 def _may_be_kept(unit: Unit, need: OpenNeed) -> bool:
-    """Whether the unit may be kept for others: it is scarce, and who asks is not in danger."""
+    """Return whether the scarce unit may be kept for others: who asks is not in danger."""
     seen = need.version.patient.seen_by(unit.component)
     if need.version.priority == EMERGENCY:
         return False

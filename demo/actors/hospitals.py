@@ -95,7 +95,7 @@ Sent = tuple[Callable[[], Awaitable[None]], HttpAnswer | None]
 
 
 def _says_sooner(answer: HttpAnswer) -> bool:
-    """Whether the decision says that an earlier needed-by time opens blood for what is lacking."""
+    """Return whether the decision says that an earlier needed-by time opens lacking blood."""
     decision = answer.body.get("decision") or {} if answer.is_accepted else {}
     return any(
         reason["code"] == _SOONER

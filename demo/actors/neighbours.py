@@ -92,7 +92,7 @@ class Neighbour:
             await self._answer(shortage, shelf)
 
     def _is_pressing(self, shortage: Shortage) -> bool:
-        """Whether a shortage is open, orange or worse, and was not answered in this version.
+        """Return whether a shortage is open, orange or worse, and was not answered in this version.
 
         A yellow shortage does not justify the journey over the mountains.
         """

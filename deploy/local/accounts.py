@@ -22,11 +22,11 @@ class Account:
     gid: int
 
     def as_arguments(self) -> dict[str, Any]:
-        """Keyword arguments of `subprocess` that drop to this account, with no other group."""
+        """Return the arguments of `subprocess` that drop to this account, with no other group."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def can_reach(self, path: Path) -> bool:
-        """Whether the account may enter or run `path`, asked of the kernel and not of mode bits."""
+        """Return whether the account may enter or run `path`, by the kernel, not by mode bits."""
         asked = subprocess.run(
             ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)],
             check=False,

@@ -128,15 +128,24 @@ class EmbeddedServices:
         return [status_of(part) for part in self._parts(record)]
 
     def is_running(self, name: str) -> bool:
-        """Whether the process of `postgres` or `kafka-N` lives; cheap, sends it no request."""
+        """Return whether the process of `postgres` or `kafka-N` lives.
+
+        It is cheap: no request is sent.
+        """
         return self._part(name).find_pid() is not None
 
     def is_healthy(self, name: str) -> bool:
-        """Whether `postgres` or `kafka-N` answers as it should; takes seconds if it does not."""
+        """Return whether `postgres` or `kafka-N` answers as it should.
+
+        It takes seconds if it does not.
+        """
         return self._part(name).is_healthy()
 
     def is_stopped(self, name: str) -> bool:
-        """Whether it was stopped on purpose. A server that ended by itself leaves its pid file."""
+        """Return whether it was stopped on purpose.
+
+        A server that ended by itself leaves its pid file.
+        """
         return not self._part(name).pid_file.path.exists()
 
     def restart(self, name: str) -> None:
@@ -293,6 +302,9 @@ class EmbeddedServices:
 
 
 def _is_orphaned(record: Record) -> bool:
-    """Whether the owner is gone and its watchdog has not acted yet; a new claim then stops it."""
+    """Return whether the owner is gone and its watchdog has not acted yet.
+
+    A new claim then stops it.
+    """
     owner = record.owner
     return owner is not None and find_birth(int(owner["pid"])) != owner["birth"]

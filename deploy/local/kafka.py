@@ -85,7 +85,7 @@ class KafkaNode:
         adopt(self.pid_file, token=self._token)
 
     def is_healthy(self) -> bool:
-        """Whether this node serves as a member of our own cluster."""
+        """Return whether this node serves as a member of our own cluster."""
         seen = find_metadata(self.port)
         return (
             seen is not None

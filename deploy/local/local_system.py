@@ -135,12 +135,12 @@ class LocalSystem:
 
     @property
     def settings(self) -> Settings:
-        """The settings of every process, with real addresses and ports once started."""
+        """Return the settings of every process, with real addresses and ports once started."""
         return self._settings
 
     @property
     def env(self) -> Mapping[str, str]:
-        """The `XUELIAN_` variables with which the command line reaches this system."""
+        """Return the `XUELIAN_` variables with which the command line reaches this system."""
         return env_of(self._settings)
 
     @property

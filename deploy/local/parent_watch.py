@@ -37,5 +37,5 @@ def _follow(owner_pid: int) -> None:
 
 
 def is_owned_by(owner_pid: int) -> bool:
-    """Whether our parent still is `owner_pid`; an orphan gets another parent."""
+    """Return whether our parent still is `owner_pid`; an orphan gets another parent."""
     return os.getppid() == owner_pid

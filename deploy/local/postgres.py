@@ -91,7 +91,7 @@ class PostgresServer:
         adopt(self.pid_file, token=self._token)
 
     def is_healthy(self) -> bool:
-        """Whether our own server takes connections; another server on the port does not count."""
+        """Return whether our own server takes connections; another on the port does not count."""
         pid = self.find_pid()
         if pid is None or self._claimed_pid() != pid:
             return False
@@ -185,7 +185,7 @@ class PostgresServer:
 
     @property
     def _token(self) -> str:
-        """A setting of our own that identifies this server's process among all others."""
+        """Return a setting of our own that identifies this server's process among all others."""
         return f"xuelian.state={self.data}"
 
     def _account(self) -> Account | None:

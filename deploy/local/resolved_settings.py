@@ -42,7 +42,7 @@ def load_settings(**changes: Any) -> Settings:  # noqa: ANN401 - whatever a sett
 
 
 def uses_own_servers(settings: Settings) -> bool:
-    """Whether the settings name Kafka and PostgreSQL, so that no embedded services are needed.
+    """Return whether the settings name Kafka and PostgreSQL, so that none is embedded.
 
     Raises:
         ConfigurationError: `services_half_set`: only one of the two is named.

@@ -33,7 +33,7 @@ _POLL_S = 0.02
 
 
 def has_pid(pid: int) -> bool:
-    """Whether `pid` is taken, if only by a zombie, which other programs regard as alive."""
+    """Return whether `pid` is taken, if only by a zombie, which other programs regard as alive."""
     return psutil.pid_exists(pid)
 
 

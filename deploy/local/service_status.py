@@ -1,4 +1,4 @@
-"""What callers see of the embedded services: their addresses and their status.
+"""The status of the embedded services, as callers see it, and their addresses.
 
 Values only; reading a status probes the servers and changes nothing.
 """

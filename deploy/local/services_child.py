@@ -59,12 +59,12 @@ class ServiceChild:
 
     @property
     def exit_code(self) -> int | None:
-        """None: the server is not a child process of ours, so its exit code is not known."""
+        """Return None: the server is no child process of ours, so its exit code is not known."""
         return None
 
     @property
     def is_alive(self) -> bool:
-        """Whether it needs no start: it runs, is being started, or was stopped by somebody."""
+        """Return whether it needs no start: it runs, is being started, or was stopped."""
         if self._starting is not None and self._starting.is_alive():
             return True
         if self._services.is_stopped(self.name):

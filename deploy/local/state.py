@@ -144,7 +144,10 @@ class StateFolder:
         return (self.root / "lock").open("ab")
 
     def _is_current(self, handle: IO[bytes]) -> bool:
-        """Whether the file that was locked is still the one at its path (it may be destroyed)."""
+        """Return whether the file that was locked is still the one at its path.
+
+        It may be destroyed.
+        """
         try:
             return os.path.samestat(os.fstat(handle.fileno()), (self.root / "lock").stat())
         except FileNotFoundError:
@@ -173,7 +176,7 @@ def mismatch(root: Path, found: str, wanted: str) -> StateMismatchError:
 
 
 def is_port_free(port: int) -> bool:
-    """Whether a server could listen on 127.0.0.1:`port` now, as Kafka and PostgreSQL would."""
+    """Return whether a server could listen on 127.0.0.1:`port` now, as ours would."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

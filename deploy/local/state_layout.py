@@ -76,7 +76,7 @@ def move_taken_ports(
 
 
 def _becomes_free(port: int) -> bool:
-    """Whether the port is free now or within a second: a killed server's threads end late."""
+    """Return whether the port is free within a second: a killed server's threads end late."""
     deadline = time.monotonic() + _PORT_PATIENCE_S
     while not is_port_free(port):
         if time.monotonic() > deadline:

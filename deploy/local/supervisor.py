@@ -165,7 +165,7 @@ class Supervisor:
             self._report_failing(self._failing)
 
     def _is_the_end(self, name: str) -> bool:
-        """Whether to give up: `name` is a gateway or a server, or every worker is failing."""
+        """Return whether to give up: `name` is a gateway or server, or every worker fails."""
         if _kind_of(name) not in _WORKERS:
             return True
         workers = {other for other in self._system.children if _kind_of(other) in _WORKERS}

@@ -172,7 +172,7 @@ class ColumnWords(Value):
         return self._made.get((field, to_word(word)))
 
     def says_use(self, heading: str) -> bool:
-        """Whether a heading shows that its column says whether blood may be used."""
+        """Return whether a heading shows that its column says whether blood may be used."""
         word = to_word(heading)
         is_told = _holds(word, self.use.headings) or self.use.find_reason(heading) is not None
         return is_told and not _holds(word, self.use.aside)
@@ -206,11 +206,11 @@ class ColumnWords(Value):
         return reason
 
     def is_kept(self, reason: str) -> bool:
-        """Whether a bag is not stock for this reason even in quarantine."""
+        """Return whether a bag is not stock for this reason even in quarantine."""
         return reason in self.use.kept or reason == "unclear"
 
     def _is_open(self, text: str, word: str, *, is_said: bool) -> bool:
-        """Whether a cell under a heading of use leaves open whether the bag may be used."""
+        """Return whether a cell under a heading of use leaves open whether the bag may be used."""
         if text.casefold() in self.yes or text.casefold() in self.no:
             return text.casefold() in self.no
         if not word:

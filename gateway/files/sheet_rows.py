@@ -221,7 +221,7 @@ _BESIDE_LETTERS = {letter for word in _BESIDE for letter in (word[0], word[0].up
 
 
 def _is_beside(cells: Sequence[Cell | None]) -> bool:
-    """Whether a row sums up the rows above it, or is a note below the table. Few rows are.
+    """Return whether a row sums up the rows above it, or is a note below the table. Few rows are.
 
     Its first letter is checked first, which is quick. A row is a sum by its first word; it is a
     note only if all its filled cells are notes.

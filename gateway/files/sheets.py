@@ -209,7 +209,10 @@ def _ensure_bounded(raw: bytes) -> None:
 
 
 def _has_merged_rows(packed: zipfile.ZipFile) -> bool:
-    """Whether a cell of an OpenDocument sheet covers several rows; the reader does not say so."""
+    """Return whether a cell of an OpenDocument sheet covers several rows.
+
+    The reader does not say so.
+    """
     before = b""
     with packed.open(_OPEN_DOCUMENT) as content:
         while chunk := content.read(_CHUNK):

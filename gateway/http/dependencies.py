@@ -1,4 +1,4 @@
-"""What routes are given: the gateway that serves the call, and the call itself."""
+"""The dependencies of routes: the gateway that serves the call, and the call itself."""
 
 from __future__ import annotations
 

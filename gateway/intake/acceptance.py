@@ -81,12 +81,12 @@ class Acceptance:
 
     @property
     def refused(self) -> EventFate | None:
-        """The fate of the first event that was quarantined."""
+        """Return the fate of the first event that was quarantined."""
         return next((fate for fate in self.fates if fate and fate.code is not None), None)
 
     @property
     def is_done(self) -> bool:
-        """Whether the engine has acted on every event."""
+        """Return whether the engine has acted on every event."""
         return None not in self.fates and self.refused is None
 
 

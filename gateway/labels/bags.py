@@ -121,7 +121,7 @@ class _Open:
                 self.division = value
 
     def contradicts(self, line: ScannedLine) -> bool:
-        """Whether the line has another value for a part of this bag, so that it begins the next."""
+        """Return whether the line has another value for a part of this bag, and begins the next."""
         for value in line.values:
             if isinstance(value, Division):
                 known: Scanned | None = self.division

@@ -125,7 +125,7 @@ class IsbtReader:
         return self._read_more(text)
 
     def knows(self, text: str) -> bool:
-        """Whether it begins as ISBT 128 does, or could be a donation number typed by hand."""
+        """Return whether it begins as ISBT 128 does, or may be a donation number typed by hand."""
         text = _strip_aim(text)
         return text.startswith(("=", "&")) or bool(self.guess_parts(text))
 

@@ -51,7 +51,7 @@ class BookProduct(Value):
 
     @property
     def traits(self) -> Mapping[str, bool]:
-        """Whether the product has each trait, by the name of the unit's trait."""
+        """Return whether the product has each trait, by the name of the unit's trait."""
         return {name: getattr(self, name) for name in ("leukoreduced", "irradiated", "washed")}
 
 
@@ -151,7 +151,7 @@ class LabelBook(StationFile):
 
     @cached_property
     def reader(self) -> LabelReader:
-        """The reader of this station's labels; the station's own codes are tried first."""
+        """Return the reader of this station's labels; the station's own codes are tried first."""
         isbt = IsbtReader(
             zone=ZoneInfo(self.time_zone),
             groups=self.isbt128.groups,

@@ -20,7 +20,7 @@ class LabelReader(Protocol):
         ...
 
     def knows(self, text: str) -> bool:
-        """Whether a line has the form of one of these codes; it may still be wrong."""
+        """Return whether a line has the form of one of these codes; it may still be wrong."""
         ...
 
     def guess_parts(self, text: str) -> frozenset[Part]:

@@ -34,5 +34,5 @@ def name_unit(donation: str, product: str, division: str = "") -> str:
 
 
 def is_divided(product_code: str) -> bool:
-    """Whether the product was divided into parts that only their division tells apart."""
+    """Return whether the product was divided into parts that only their division tells apart."""
     return bool(_DIVIDED.fullmatch(product_code))

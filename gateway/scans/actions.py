@@ -1,4 +1,4 @@
-"""What a scan can do to a bag: a table from the action at the scanner to the step of a unit's life.
+"""Actions of a scan: a table from the action at the scanner to the step of a unit's life.
 
 Pure. The states from which a step leads, and who may take it, are read from `models.unit_states`; a
 new kind of scan is a new row here. The engine judges the step, as for every other sender.

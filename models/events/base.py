@@ -1,4 +1,4 @@
-"""What every event body has: its wire type, its key and its subject."""
+"""The base of every event body: its wire type, its key and its subject."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class EventData(Value):
 
     @property
     def key(self) -> str:
-        """The ordering unit: the Kafka partition key."""
+        """Return the ordering unit: the Kafka partition key."""
         return str(attrgetter(self.KEY)(self))
 
     @property
     def subject(self) -> str:
-        """The entity that the event is about."""
+        """Return the entity that the event is about."""
         return str(attrgetter(self.SUBJECT)(self))
 
     def to_body(self) -> bytes:

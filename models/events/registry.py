@@ -1,4 +1,4 @@
-"""From wire type to event class. Old versions are read through upcasters, one version at a time."""
+"""The registry of events, from wire type to class; upcasters read old versions one by one."""
 
 from __future__ import annotations
 

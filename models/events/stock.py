@@ -60,7 +60,10 @@ class CountedUnit(Value):
 
     @property
     def is_released(self) -> bool:
-        """Whether the count says that it is on the shelf, released, which needs an attestation."""
+        """Return whether the count says that it is on the shelf, released.
+
+        That needs an attestation.
+        """
         return self.released and self.counted_as is CountedAs.ON_SHELF
 
 

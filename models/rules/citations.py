@@ -72,7 +72,7 @@ class Terms(Value):
 
     @model_validator(mode="after")
     def _names_a_direction(self) -> Self:
-        """A value that may be tightened needs a direction, and a limit for typing errors."""
+        """Refuse a value to be tightened that has no direction, or no limit for typing errors."""
         if (self.may == "tighten") != (self.safer is not None):
             raise ValueError("safer: for what may be tightened, and for nothing else")
         if (self.safer == "higher" and self.most is None) or (

@@ -137,7 +137,7 @@ def apply_laws(laws: Sequence[Law], *, packaged: Rulebook = PACKAGED) -> Ruleboo
 
 
 def _build_national(packaged: Rulebook) -> DonorLaw:
-    """The values of the package, which hold wherever no law of the region does."""
+    """Build the values of the package, which hold wherever no law of the region does."""
     rules = packaged.donors
     interval, age = rules.whole_blood_interval, rules.age
     return DonorLaw(

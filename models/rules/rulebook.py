@@ -115,7 +115,7 @@ class Rule(Value):
 
     @property
     def is_to_confirm(self) -> bool:
-        """Whether a station must confirm it: local rules, and what was not read in a source."""
+        """Return whether a station must confirm it: a local rule, or read in no source."""
         unread = self.read is not Reading.READ or self.until is not None
         return bool(self.confirm) or unread or self.kind is RuleKind.LOCAL
 
@@ -124,7 +124,7 @@ class Rule(Value):
 
     @model_validator(mode="after")
     def _may_only_what_it_can(self) -> Self:
-        """No station sets a value of a law, or one that others apply or that a record holds."""
+        """Refuse that a station sets a value of a law, or one that others or a record apply."""
         names = {value.name for value in self.values}
         if not set(self.confirm) <= names:
             raise ValueError(f"{self.rule_id}: confirm names no value of it")

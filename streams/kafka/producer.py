@@ -71,7 +71,7 @@ class KafkaPublisher:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether nothing can be published any more."""
+        """Return whether nothing can be published any more."""
         return self._stopped
 
     async def start(self) -> None:

@@ -89,12 +89,12 @@ class Case:
 
     @property
     def held_units(self) -> int:
-        """Units of earlier decisions that are still on the shelf."""
+        """Return the units of earlier decisions that are still on the shelf."""
         return sum(self.held.values()) - self.issued - self.received
 
     @property
     def capped_as(self) -> tuple[str, str]:
-        """Who the cap is counted for: the hospital's patient, or else the request itself."""
+        """Return who the cap is counted for: the hospital's patient, or else the request itself."""
         request = self.request
         return request.hospital_id, request.patient.reference or f"request {request.request_id}"
 

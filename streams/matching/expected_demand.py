@@ -54,7 +54,7 @@ class SeenDemand:
 
     @property
     def clumping(self) -> float:
-        """By how much the variance exceeds the mean because units are asked several at once."""
+        """Return by how much the variance exceeds the mean because several are asked at once."""
         return self.squares / self.total if self.total else 1.0
 
     @classmethod

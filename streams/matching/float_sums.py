@@ -1,4 +1,4 @@
-"""Sums and products of floats, compared as people count: an error of arithmetic asks for no unit.
+"""Compare sums and products of floats as people count: an error of arithmetic asks for no unit.
 
 Ten chances of 0.2 come to a little less than 2, and what a week with 29 units uses in a week comes
 to a little more than 29. Pure.

@@ -43,7 +43,7 @@ class WaitingLine:
 
     @property
     def comes_by(self) -> datetime:
-        """The last instant at which a bag comes to the station in time for the patient."""
+        """Return the last instant at which a bag comes to the station in time for the patient."""
         return self.purpose.needed_by - timedelta(seconds=self.journey.eta_s)
 
     @property

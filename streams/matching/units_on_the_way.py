@@ -1,4 +1,4 @@
-"""Which waits the blood on its way reaches in time.
+"""Find the waits that the blood on its way reaches in time.
 
 Pure. Blood that comes when its patient has no use for it any more serves nobody who waits: it
 spares neither a nearer neighbour's bag nor a donor.

@@ -56,17 +56,17 @@ class LineState:
 
     @property
     def held(self) -> int:
-        """Bags that are held on the shelf."""
+        """Return the bags that are held on the shelf."""
         return self._count("held")
 
     @property
     def issued(self) -> int:
-        """Bags that have left."""
+        """Return the bags that have left."""
         return self._count("issued")
 
     @property
     def received(self) -> int:
-        """Bags that have arrived."""
+        """Return the bags that have arrived."""
         return self._count("received")
 
     def _count(self, status: str) -> int:
@@ -98,7 +98,7 @@ class RequestState:
 
     @property
     def uncovered(self) -> int:
-        """What is still missing, in ordering units."""
+        """Return what is still missing, in ordering units."""
         asked = {line.line_no: line for line in self.request.lines}
         return sum(
             asked[line.line_no].to_units(line.uncovered) if line.line_no in asked else 0
@@ -123,7 +123,7 @@ class RequestState:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the bags of every line hold what was asked."""
+        """Return whether the bags of every line hold what was asked."""
         return all(self.find_covered(line) >= line.wanted for line in self.request.lines)
 
 

@@ -123,7 +123,7 @@ class UnitOfWork(Protocol):
 
     @property
     def shards(self) -> frozenset[int]:
-        """Outbox shards that this transaction filled; complete once the block has ended."""
+        """Return the outbox shards that this transaction filled; complete once it has ended."""
         ...
 
     @property
@@ -133,7 +133,7 @@ class UnitOfWork(Protocol):
 
     @property
     def context(self) -> Context:
-        """What leads to the work at this moment.
+        """Return what leads to the work at this moment.
 
         Raises:
             InvariantViolation: `work_without_context`: nothing was entered yet.

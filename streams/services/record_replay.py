@@ -68,7 +68,7 @@ class DeadLetter:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of the body, by which the inbox knows the content."""
+        """Return the SHA-256 (hex) of the body, by which the inbox knows the content."""
         return sha256(self.record.value or b"").hexdigest()
 
 

@@ -1,1 +1,1 @@
-"""PostgreSQL, the truth. The only room that imports asyncpg."""
+"""The store: PostgreSQL holds the truth, and only this room imports asyncpg."""

@@ -236,7 +236,7 @@ def _to_payload(donor: Donor) -> dict[str, object]:
 
 
 def audit_donor_read(donor_id: str, *, station_id: str) -> Transition:
-    """The access record that the law on personal information asks for: who read whose contact."""
+    """Record who read whose contact, as the law on personal information asks."""
     return Transition(
         subject_kind="donor",
         subject=donor_id,

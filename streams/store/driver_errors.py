@@ -1,4 +1,4 @@
-"""From driver errors to the families of `models.errors`, by SQLSTATE, kind and constraint name.
+"""Turns driver errors into the families of `models.errors`, by SQLSTATE, kind and constraint.
 
 Total over the driver's exceptions: `find_fate` says of each whether the server is away, a row was
 contended, the set-up is wrong, no column takes a value, or the fault is ours. A server that is
@@ -100,7 +100,7 @@ def find_fate(error: BaseException) -> DriverFate:
 
 
 def _is_lost_connection(error: BaseException) -> bool:
-    """Whether it is what the driver and the event loop raise beside PostgreSQL's own words."""
+    """Return whether it is what driver and event loop raise beside PostgreSQL's own words."""
     if isinstance(error, asyncpg.InterfaceError):
         # Bad parameters (a ValueError) may quote any word.
         return not isinstance(error, ValueError) and any(word in str(error) for word in _LOST)

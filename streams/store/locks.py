@@ -1,4 +1,4 @@
-"""The locks of one transaction: those it began with, and that it needs no others.
+"""The locks of one transaction: it begins with all that it needs, or begins again with more.
 
 A transaction waits for locks only before it has touched anything, and for all of them in one order.
 Of what it comes to later it has the lock, or it is given up and begun again with more: nobody who
@@ -24,7 +24,7 @@ _SPACE = LOCK_SPACE + 1
 
 
 class PgLocks:
-    """For one task and one transaction.
+    """The locks that one transaction has; for one task.
 
     Args:
         connection: Inside the transaction.
@@ -38,7 +38,7 @@ class PgLocks:
 
     @property
     def names(self) -> list[str] | None:
-        """Which locks it has; None if it may touch whatever it finds."""
+        """Return which locks it has; None if it may touch whatever it finds."""
         return None if self._had is None else sorted(self._had)
 
     async def take_first(self) -> None:

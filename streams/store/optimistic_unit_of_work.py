@@ -1,4 +1,4 @@
-"""A unit of work that takes for granted what is nearly always so, and then needs no transaction.
+"""The optimistic unit of work: it assumes what nearly always holds, and needs no transaction then.
 
 Every record is taken to be new, and the shelf is read without locks; then inbox, decisions and
 buffers are written by one statement, `settle`, which is its own transaction and writes nothing if
@@ -175,7 +175,7 @@ class _Stock(PgStock):
 
 
 class OptimisticUnitOfWork(PgUnitOfWork):
-    """For one task; use it only inside its block."""
+    """The optimistic unit of work of one task; use it only inside its block."""
 
     def __init__(
         self,

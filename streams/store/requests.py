@@ -343,7 +343,7 @@ def _promise_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
 
 
 def _hold_until(decision: Decision, unit: ReservedUnit) -> datetime | None:
-    """Nothing is held for longer than it can be given in time."""
+    """Return until when a unit is held: no longer than it can be given in time."""
     last = unit.leaves_by or unit.expires_at
     return min(decision.hold_until, last) if decision.hold_until else None
 

@@ -1,4 +1,4 @@
-"""The schema brought up to date, with the one distinction that matters: away, or broken.
+"""Brings the schema up to date; tells a server that is away from a schema that is broken.
 
 Blocks. Safe to repeat and to run twice at once.
 """

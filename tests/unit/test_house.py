@@ -27,6 +27,15 @@ RIDDLES = {
     "sealing", "sent", "sought", "stages", "submitting", "vandals", "verifying", "wire",
 }  # fmt: skip
 """Names that modules had, and that say nothing of what they hold."""
+CLAUSES = {
+    "By", "For", "From", "How", "If", "What", "When", "Where", "Whether", "Which", "Who", "Whose",
+    "Why",
+}  # fmt: skip
+"""Words with which a clause begins that leaves out its subject."""
+NO_VERBS = CLAUSES | {
+    "A", "All", "An", "Each", "Every", "Its", "No", "Nothing", "Of", "The", "This",
+}  # fmt: skip
+"""Words with which a docstring begins that says what something is and not what is done."""
 
 
 def test_a_class_name_is_of_one_thing() -> None:
@@ -101,6 +110,28 @@ def list_parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     told = node.args
     names = [each.arg for each in (*told.posonlyargs, *told.args, *told.kwonlyargs)]
     return [name for at, name in enumerate(names) if at or name not in {"self", "cls"}]
+
+
+def test_the_docstring_of_a_function_begins_with_what_it_does() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path, tree in SOURCES.items()
+        if not path.is_relative_to(ROOT / "tests")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (ast.get_docstring(node) or "Return").split()[0] in NO_VERBS
+    ]
+    assert not found, "a verb comes first: Return whether …, List the …"
+
+
+def test_the_docstring_of_a_module_begins_with_what_it_holds_or_does() -> None:
+    found = [
+        str(path.relative_to(ROOT))
+        for path, tree in SOURCES.items()
+        if not path.is_relative_to(ROOT / "tests")
+        and (ast.get_docstring(tree) or "The").split()[0] in CLAUSES
+    ]
+    assert not found, "the field's term comes first: Doses: how much of what is asked …"
 
 
 @pytest.mark.parametrize("room", ["models", "streams", "gateway", "deploy", "cli"])

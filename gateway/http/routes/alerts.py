@@ -239,7 +239,10 @@ async def _render_prospects(gateway: Gateway, alert: Alert) -> Mapping[str, Any]
 
 
 async def _is_open(gateway: Gateway, event_key: str) -> bool:
-    """Whether a disaster is open; False also while PostgreSQL is away and it is not known."""
+    """Return whether a disaster is open.
+
+    False also while PostgreSQL is away and it is not known.
+    """
     try:
         async with asyncio.timeout(LOOK_LIMIT_S):
             found = await gateway.pages.list_activations(

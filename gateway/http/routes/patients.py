@@ -1,4 +1,4 @@
-"""What is remembered of a hospital's patients, and what a hospital or its laboratory tells of one.
+"""Shows what is remembered of a hospital's patients, and takes what it or its laboratory tells.
 
 A patient is known by the hospital's own pseudonym alone. Adding is free; taking away needs a named
 person and a reason.

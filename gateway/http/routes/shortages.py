@@ -1,4 +1,4 @@
-"""What stations exchange: open shortages, offers that answer them, transfers that follow."""
+"""The exchange between stations: open shortages, offers that answer them, transfers that follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may give blood, and how a wave of calls is sized, as cited data.
+"""Donor rules: who may give blood, and how a wave of calls is sized, as cited data.
 
 Pure. The rules stand in `rules/data/donors.toml`; this module gives them types.
 """

@@ -42,7 +42,7 @@ class OrderingUnitRule(CitedRule):
 
     @property
     def asked_by_ml(self) -> int:
-        """Millilitres by which what is asked in millilitres is counted."""
+        """Return the millilitres by which what is asked in millilitres is counted."""
         return self.ml or self.asked_ml or 1
 
 

@@ -1,4 +1,4 @@
-"""What a patient's condition or a procedure demands of a unit, as cited data.
+"""Rules of needs: what a condition or a procedure demands of a unit, as cited data.
 
 Pure. The rules stand in `rules/data/needs.toml`; `models/needs.py` applies them.
 """

@@ -1,4 +1,4 @@
-"""Which returned units may be put into stock again, as cited data. Pure.
+"""Rules of returns: which units may be put into stock again, as cited data. Pure.
 
 The rules stand in `rules/data/returns.toml`, the time limit in `rules/data/safety.toml`; a
 component that no rule names never goes back into stock.

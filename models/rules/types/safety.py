@@ -1,4 +1,4 @@
-"""What the safety kernel demands of a unit beside its group, as cited data.
+"""Rules of the safety kernel: what it demands of a unit beside its group, as cited data.
 
 Pure. The rules stand in `rules/data/safety.toml`; this module gives them types.
 """

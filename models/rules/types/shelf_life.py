@@ -1,4 +1,4 @@
-"""How long a component keeps, by how it was prepared, as cited data.
+"""Shelf-life rules: how long a component keeps, by how it was prepared, as cited data.
 
 Pure. The rules stand in `rules/data/components.toml`, next to the component they belong to.
 """
@@ -55,7 +55,7 @@ class ShelfLifeRule(CitedRule):
 
     @property
     def shortest_h(self) -> int:
-        """Hours after which only a statement of the preparation, or the label, says it is good."""
+        """Return the hours after which only a stated preparation, or the label, says it is good."""
         # What is suspended in saline was washed, and says so by its name.
         usual = [hours for name, hours in self.hours.items() if name != "saline"]
         return min([self.use_within_h, *usual])

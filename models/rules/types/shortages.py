@@ -1,4 +1,4 @@
-"""When a station lacks blood and what a neighbour can spare, as cited data.
+"""Shortage rules: when a station lacks blood and what a neighbour can spare, as cited data.
 
 Pure. The rules stand in `rules/data/shortages.toml`; this module gives them types.
 """

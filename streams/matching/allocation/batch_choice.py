@@ -223,7 +223,10 @@ class BatchChoice:
         return None
 
     def _covers(self, line: LineChoice, unit: UnitFacts, given: UnitFacts) -> bool:
-        """Whether a unit covers no less than another; if not, what was tried may yet succeed."""
+        """Return whether a unit covers no less than another.
+
+        If not, what was tried may yet succeed.
+        """
         covers = line.content_of(unit) >= line.content_of(given)
         self._is_uneven |= not covers
         return covers

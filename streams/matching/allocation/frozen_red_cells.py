@@ -1,4 +1,4 @@
-"""Frozen red cells that would serve a line once the station has taken the glycerol out.
+"""Find frozen red cells that would serve a line once the station has taken the glycerol out.
 
 Pure. No patient gets them as they are; the safety kernel is asked about what would be made of them.
 """

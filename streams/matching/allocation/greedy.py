@@ -1,4 +1,4 @@
-"""Allocate in the order of worth: the path that always answers, and never waits for a solver."""
+"""Allocate in the order of worth: this path always answers and waits for no solver."""
 
 from __future__ import annotations
 

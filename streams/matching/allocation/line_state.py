@@ -72,7 +72,7 @@ class LineChoice:
         return self.case.candidates(self.line)
 
     def _find_standing(self, shelf: Shelf) -> tuple[Reason, ...]:
-        """A hospital that cannot thaw can use what its station has thawed."""
+        """List what stands against every bag; a hospital that cannot thaw can use a thawed one."""
         found = list_standing_obstacles(self.purpose(capped=0), self.route, self.case.rules)
         others = tuple(reason for reason in found if reason.code != "hospital_cannot_thaw")
         if others == found:
@@ -86,7 +86,7 @@ class LineChoice:
 
     @property
     def chosen(self) -> tuple[Cleared, ...]:
-        """The clearances of the chosen units, best group and first choice first."""
+        """Return the clearances of the chosen units, best group and first choice first."""
         return tuple(self._chosen.values())
 
     @property
@@ -99,33 +99,33 @@ class LineChoice:
 
     @property
     def lacks(self) -> int:
-        """What is still missing, in hundredths of the measure."""
+        """Return what is still missing, in hundredths of the measure."""
         return 0 if self.standing else max(0, self.wanted - self._content)
 
     @property
     def spare(self) -> int:
-        """What the chosen units hold beyond what was missing, in hundredths of the measure."""
+        """Return what the chosen units hold beyond what was missing, in hundredths."""
         return max(0, self._content - self.wanted)
 
     @property
     def covered(self) -> int:
-        """What the line has with all its units, in hundredths of the measure."""
+        """Return what the line has with all its units, in hundredths of the measure."""
         return self.case.covered.get(self.line.line_no, 0) + self._content
 
     @property
     def least_useful(self) -> int:
-        """Ordering units from which on the line is of use, with what it has already."""
+        """Return the ordering units from which on the line is of use, with what it has already."""
         return find_least_useful(self.line, self.case.rules.policies.useful_part)
 
     @property
     def useful_units(self) -> int:
-        """What all bags of the line hold, in hundredths of the ordering unit."""
+        """Return what all bags of the line hold, in hundredths of the ordering unit."""
         before = self.case.covered_units.get(self.line.line_no, 0)
         return before + sum_content(cleared.unit for cleared in self.chosen)
 
     @property
     def is_useful(self) -> bool:
-        """Whether the units, with those of earlier, help the patient."""
+        """Return whether the units, with those of earlier, help the patient."""
         part = self.case.rules.policies.useful_part
         return not self._chosen or is_useful_part(
             self.line, part, covered=self.covered, units=self.useful_units
@@ -211,7 +211,7 @@ class LineChoice:
 
     @cached_property
     def groups(self) -> frozenset[BloodGroup]:
-        """The groups that may be given."""
+        """Return the groups that may be given."""
         return frozenset(candidate.group for candidate in self.candidates)
 
     @cached_property
@@ -220,7 +220,7 @@ class LineChoice:
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
-        """What the line may have: in danger of life also what is promised to others."""
+        """Return what the line may have: in danger of life also what is promised to others."""
         return tuple(Tier) if self.waiting.is_in_danger else FREE_TIERS
 
     def list_equals(
@@ -259,7 +259,7 @@ class LineChoice:
 
     @cached_property
     def _places(self) -> tuple[tuple[Cell, ...], ...]:
-        """The places of each group that may be given, of every component that serves the line."""
+        """Return the places of each group and component that may be given for the line."""
         station_id = self.case.request.station_id
         components = list_components(self.purpose(capped=0), self.case.rules)
         return tuple(

@@ -70,7 +70,7 @@ def explain_unstated(case: Case) -> Iterator[Reason]:
 
 
 def _may_immunize(case: Case, unit: ReservedUnit) -> bool:
-    """Whether an RhD+ unit goes to an RhD- patient who may bear children."""
+    """Return whether an RhD+ unit goes to an RhD- patient who may bear children."""
     patient = case.request.patient
     of_class = unit.component.spec.component_class
     return (

@@ -1,4 +1,4 @@
-"""How far the units of a request are, and the outcome of a request that needs no more units.
+"""Find how far the units of a request are, and the outcome of a request that needs no more units.
 
 The decision on a request and the move of one of its units both use it, so that they agree.
 """

@@ -1,4 +1,4 @@
-"""What a decision rests on and nobody has proven: the box on the way, the life of a bag. Pure."""
+"""List what a decision rests on unproven: the box on the way, the life of a bag. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a part of what a line asks for helps the patient. Pure.
+"""Judge whether a part of what a line asks for helps the patient. Pure.
 
 Source: rules/data/policies.toml (supply.useful_part).
 """

@@ -1,1 +1,1 @@
-"""What people and programs read: plain rows at one moment, never the ground of a decision."""
+"""Read models for people and programs: plain rows at one moment, never the ground of a decision."""

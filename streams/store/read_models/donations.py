@@ -42,7 +42,7 @@ class DonationDetail:
 
     @property
     def station_ids(self) -> frozenset[str]:
-        """Stations that it concerns: that hold it, are to get it, tested or recalled it."""
+        """List the stations that it concerns: they hold, are to get, tested or recalled it."""
         places = {unit["station_id"] for unit in self.units}
         places |= {unit["to_station_id"] for unit in self.units if unit["to_station_id"]}
         places |= {recall["station_id"] for recall in self.recalls}

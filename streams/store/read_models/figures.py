@@ -1,4 +1,4 @@
-"""What the figures that stations report are made of. Reads only; safe for concurrent tasks."""
+"""The records behind the figures that stations report. Reads only; safe for concurrent tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tells whether the system does its work: what is overdue, refused, waiting, short.
+"""Vital signs of the system at work: what is overdue, refused, waiting, short.
 
 Reads only. For people who look and for alarms; never the ground of a decision. Safe for concurrent
 tasks.

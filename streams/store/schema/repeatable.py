@@ -1,4 +1,4 @@
-"""What of the schema is not a migration: functions, and tables that are filled from the rules.
+"""The repeatable part of the schema, no migration: functions, and tables filled from the rules.
 
 `apply_repeatable` writes each part that is not as `schema_parts` says: a function file by its
 digest, a table by its rows and the version of the rules. `ensure_repeatable` refuses a process

@@ -39,7 +39,7 @@ class RuleTable:
 
     @property
     def digest(self) -> str:
-        """Of all rows, whatever their order."""
+        """Return the digest of all rows, whatever their order."""
         return sha256(orjson.dumps([self.columns, sorted(self.rows)])).hexdigest()
 
 
