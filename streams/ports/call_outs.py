@@ -32,14 +32,6 @@ class ReserveCall:
 class ReserveStore(Protocol):
     """Donors and calls; calls are written only under the lock of their station."""
 
-    async def lock_stations(self, *station_ids: str) -> None:
-        """Return when no other transaction decides on what is these stations'.
-
-        Raises:
-            LocksMissingError: The transaction began without one of their locks.
-        """
-        ...
-
     async def list_calls(
         self,
         station_id: str,

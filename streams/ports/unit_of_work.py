@@ -18,13 +18,15 @@ from models.directory import Directory
 from models.errors import XuelianError
 from models.events import EventData
 from models.rules.rulebook import Rulebook
+from streams.ports.alerts import DisasterStore
+from streams.ports.call_outs import ReserveStore
 from streams.ports.context import Context
 from streams.ports.counts import CountStore
 from streams.ports.demand import DemandStore
 from streams.ports.donations import DonationStore
 from streams.ports.requests import RequestStore
+from streams.ports.shortages import ExchangeStore
 from streams.ports.stock import StockStore
-from streams.ports.supply import SupplyStore
 from streams.ports.timers import Timer, TimerStore
 from streams.ports.transport import Received, Record
 
@@ -115,7 +117,11 @@ class UnitOfWork(Protocol):
     @property
     def counts(self) -> CountStore: ...
     @property
-    def supply(self) -> SupplyStore: ...
+    def disasters(self) -> DisasterStore: ...
+    @property
+    def reserve(self) -> ReserveStore: ...
+    @property
+    def exchange(self) -> ExchangeStore: ...
     @property
     def timers(self) -> TimerStore: ...
     @property
@@ -158,6 +164,14 @@ class UnitOfWork(Protocol):
 
     def schedule(self, timer: Timer) -> None: ...
     def record(self, transition: Transition) -> None: ...
+
+    async def lock_stations(self, *station_ids: str) -> None:
+        """Return when no other transaction decides on what is these stations'.
+
+        Raises:
+            LocksMissingError: The transaction began without one of their locks.
+        """
+        ...
 
     async def try_lock(self, names: Collection[str]) -> bool:
         """Take locks besides those it began with, if they are free; never wait for them.

@@ -95,7 +95,7 @@ async def count_supplies(
     directory: Directory,
 ) -> list[StationSupply]:
     """Count what each station can bring to a disaster: red cells, and donors."""
-    red_cells = await work.supply.count_red_cells(
+    red_cells = await work.disasters.count_red_cells(
         [station.station_id for station in stations],
         event_key=alert.event_key,
         since=min((state.opened_at for state in current), default=work.context.now),
@@ -106,14 +106,14 @@ async def count_supplies(
     lead = find_lead(alert.location, stations)
     supplies = []
     for station in stations:
-        reserve = await work.supply.list_reserve(station.station_id)
+        reserve = await work.reserve.list_reserve(station.station_id)
         donors = count_callable(
             reserve, groups=groups, now=work.context.now, rules=work.rules.donors
         )
         activation = activations.get(station.station_id)
         if activation is not None:
             own = activation.activation_id
-            calls = await work.supply.list_calls(station.station_id, cause_ids=[own])
+            calls = await work.reserve.list_calls(station.station_id, cause_ids=[own])
             donors += sum(
                 call.status in _ENGAGED for call in calls if call.call_out.cause_id == own
             )
@@ -140,7 +140,7 @@ def _is_same(before: Activation, after: Activation) -> bool:
 
 async def _write(work: UnitOfWork, change: ActivationChange, before: Activation | None) -> None:
     activation = change.activation
-    await work.supply.write_activation(activation)
+    await work.disasters.write_activation(activation)
     told = [f"{reason.code}[{reason.rule}]" for reason in change.reasons]
     counted = f"donors={activation.donors_wanted} missing={activation.donors_missing}"
     work.record(

@@ -58,32 +58,32 @@ class AlertService:
             raise ContractError("source_differs", source=source, expected=expected)
         if alert.confirmed_by and not source.startswith(_DISPATCHER):
             raise DomainRefusal("confirmation_not_yours", scope=source)
-        await work.supply.lock_event(alert.event_key)
-        told = await work.supply.find_newest_alert(alert.event_key)
+        await work.disasters.lock_event(alert.event_key)
+        told = await work.disasters.find_newest_alert(alert.event_key)
         newest = told.alert if told is not None else None
         if newest is not None and newest.status == "actual" and alert.status != "actual":
             raise DomainRefusal(
                 "exercise_revises_actual", event_key=alert.event_key, status=alert.status
             )
-        if not await work.supply.add_alert(alert, told_by=source, now=work.context.now):
+        if not await work.disasters.add_alert(alert, told_by=source, now=work.context.now):
             raise ContractError("alert_id_reused", alert_id=alert.alert_id)
         outcome, reasons = await self._decide(work, alert, told, record)
-        await work.supply.settle_alert(alert.alert_id, outcome, reasons)
+        await work.disasters.settle_alert(alert.alert_id, outcome, reasons)
         work.record(_audit_alert(alert, newest, outcome))
         if outcome in {AlertOutcome.HELD, AlertOutcome.UNANSWERED}:
             work.emit(_build_unanswered(alert, outcome, reasons, now=work.context.now))
 
     async def reconsider(self, work: UnitOfWork, event_key: str) -> None:
         """Decide an open disaster again by its newest alert; only what changed is written."""
-        await work.supply.lock_event(event_key)
-        told = await work.supply.find_newest_alert(event_key)
+        await work.disasters.lock_event(event_key)
+        told = await work.disasters.find_newest_alert(event_key)
         if told is not None:
             await self._open(work, told.alert)
 
     async def end_exercise(self, work: UnitOfWork, timer: Timer) -> None:
         """End an exercise whose time is over; the timer's subject is its disaster."""
-        await work.supply.lock_event(timer.subject)
-        current = await work.supply.list_activations(timer.subject)
+        await work.disasters.lock_event(timer.subject)
+        current = await work.disasters.list_activations(timer.subject)
         await self._activations.end_exercise(work, current)
 
     async def _decide(
@@ -93,7 +93,7 @@ class AlertService:
         foreign = _list_foreign(record.envelope.source, newest)
         if newest is not None and not foreign and alert.revision <= newest.alert.revision:
             return AlertOutcome.SUPERSEDED, ()
-        current = await work.supply.list_activations(alert.event_key)
+        current = await work.disasters.list_activations(alert.event_key)
         is_answered = any(_is_open(state) for state in current)
         doubts = foreign or list_untimely(
             alert, is_open=is_answered, now=work.context.now, rules=work.rules.disasters
@@ -112,10 +112,10 @@ class AlertService:
 
     async def _open(self, work: UnitOfWork, alert: Alert) -> NeedEstimate:
         """Decide every station's part, and write what changes."""
-        current = await work.supply.list_activations(alert.event_key)
+        current = await work.disasters.list_activations(alert.event_key)
         stations = await self._list_stations(alert, current)
-        await work.supply.lock_stations(*(station.station_id for station in stations))
-        earlier = await work.supply.list_alerts(alert.event_key, before_revision=alert.revision)
+        await work.lock_stations(*(station.station_id for station in stations))
+        earlier = await work.disasters.list_alerts(alert.event_key, before_revision=alert.revision)
         estimate = estimate_need(alert, earlier=earlier, rules=work.rules.disasters)
         changes = decide_activations(
             estimate,

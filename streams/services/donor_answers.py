@@ -77,7 +77,7 @@ class AnswerService:
         own = f"station/{event.station_id}"
         if source != own and not source.startswith(_OTHERS):
             raise ContractError("source_differs", source=source, expected=own)
-        await work.supply.lock_stations(event.station_id)
+        await work.lock_stations(event.station_id)
         call = await self._get_call(work, event)
         match event.answer:
             case Answer.ACCEPTED:
@@ -92,7 +92,7 @@ class AnswerService:
                     return
                 await self._accept(work, event, call)
             case Answer.ARRIVED:
-                await work.supply.set_calls([event.call_out_id], to=CallOutStatus.ARRIVED)
+                await work.reserve.set_calls([event.call_out_id], to=CallOutStatus.ARRIVED)
                 await work.timers.drop(TimerKind.NO_SHOW, event.call_out_id)
             case Answer.DONATED:
                 await self._donate(work, event, call)
@@ -111,7 +111,7 @@ class AnswerService:
     @staticmethod
     async def _get_call(work: UnitOfWork, event: CallOutAnswered) -> ReserveCall:
         """Return the call; it must exist, be this donor's at this station, and allow the answer."""
-        call = await work.supply.find_call(event.call_out_id)
+        call = await work.reserve.find_call(event.call_out_id)
         if call is None:
             raise ContractError("call_out_unknown", call_out_id=event.call_out_id)
         if call.call_out.donor_id != event.donor_id:
@@ -134,10 +134,10 @@ class AnswerService:
         return call
 
     async def _accept(self, work: UnitOfWork, event: CallOutAnswered, call: ReserveCall) -> None:
-        await work.supply.set_calls(
+        await work.reserve.set_calls(
             [event.call_out_id], to=CallOutStatus.ACCEPTED, answered_at=event.answered_at
         )
-        await work.supply.count_acceptance(event.donor_id)
+        await work.reserve.count_acceptance(event.donor_id)
         station = await get_own_station(self._directories, call.call_out.station_id)
         eta_s = work.rules.donors.arrival.default_eta_s if event.eta_s is None else event.eta_s
         # From now, not from the answer: a delayed answer must not make its donor late.
@@ -174,7 +174,7 @@ class AnswerService:
         await work.stock.add_units(
             [NewUnit(unit=unit, status=UnitStatus.COLLECTED, source="donor", released_at=None)]
         )
-        await work.supply.set_calls(
+        await work.reserve.set_calls(
             [event.call_out_id],
             to=CallOutStatus.DONATED,
             ended_at=work.context.now,
@@ -183,9 +183,9 @@ class AnswerService:
         zone = timezone(timedelta(hours=work.rules.donors.calendar.utc_offset_h))
         given_on = unit.collected_at.astimezone(zone).date()
         if gives is DonationKind.APHERESIS_PLATELETS:
-            await work.supply.set_platelets_day(call.call_out.donor_id, given_on)
+            await work.reserve.set_platelets_day(call.call_out.donor_id, given_on)
         else:
-            await work.supply.set_whole_blood_day(call.call_out.donor_id, given_on)
+            await work.reserve.set_whole_blood_day(call.call_out.donor_id, given_on)
         if call.state.record.donor.group is not unit.group:
             _publish_group_differs(work, event, call, unit)
         cause = MoveCause(actor=Actor.STATION, why="donated")

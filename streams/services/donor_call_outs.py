@@ -48,7 +48,7 @@ class CallOuts:
         self, work: UnitOfWork, station_id: str, cause_ids: Collection[str] | None = None
     ) -> None:
         """Pursue these causes of a station, or all that are open, the most urgent first."""
-        await work.supply.lock_stations(station_id)
+        await work.lock_stations(station_id)
         open_causes = await self._causes.look_at(work, station_id)
         ordered = await open_causes.list_open()
         wanted = ordered if cause_ids is None else cause_ids
@@ -66,7 +66,7 @@ class CallOuts:
         station_id = await self._causes.find_station_id(work, cause_id)
         if station_id is None:
             return
-        await work.supply.lock_stations(station_id)
+        await work.lock_stations(station_id)
         open_causes = await self._causes.look_at(work, station_id)
         await self._pursue(work, open_causes, cause_id)
         if await open_causes.find(cause_id) is None:
@@ -95,7 +95,7 @@ class CallOuts:
         Donors who may no longer give are stood down, and every cause is filled up with donors who
         may, the most urgent first.
         """
-        await work.supply.lock_stations(station_id)
+        await work.lock_stations(station_id)
         open_causes = await self._causes.look_at(work, station_id)
         records = {record.donor.donor_id: record for record in await open_causes.list_reserve()}
         unfit = [
@@ -148,11 +148,11 @@ class CallOuts:
 
     async def fire_no_show(self, work: UnitOfWork, timer: Timer) -> None:
         """End the call of a donor who accepted and has not come; the subject is the call."""
-        found = await work.supply.find_call(timer.subject)
+        found = await work.reserve.find_call(timer.subject)
         if found is None:
             return
-        await work.supply.lock_stations(found.call_out.station_id)
-        call = await work.supply.find_call(timer.subject)
+        await work.lock_stations(found.call_out.station_id)
+        call = await work.reserve.find_call(timer.subject)
         if call is None or call.status is not CallOutStatus.ACCEPTED:
             return
         await self.end(work, [call], to=CallOutStatus.NO_SHOW, why="no_show")
@@ -172,7 +172,7 @@ class CallOuts:
             return
         first = calls[0].call_out
         call_out_ids = tuple(call.call_out.call_out_id for call in calls)
-        await work.supply.set_calls(
+        await work.reserve.set_calls(
             call_out_ids, to=to, answered_at=answered_at, ended_at=work.context.now
         )
         for call in calls:
@@ -252,7 +252,7 @@ class CallOuts:
             )
             for chosen in wave.calls
         )
-        await work.supply.add_calls(calls, purpose=cause.purpose)
+        await work.reserve.add_calls(calls, purpose=cause.purpose)
         open_causes.forget_calls()
         for call in calls:
             work.record(_audit_called(call))

@@ -29,7 +29,7 @@ class RegisterService:
     async def fire(self, work: UnitOfWork, timer: Timer) -> None:
         """Review a station, the timer's subject. Doing it again at once changes nothing."""
         station_id = timer.subject
-        for event_key in await work.supply.list_open_event_keys(station_id):
+        for event_key in await work.disasters.list_open_event_keys(station_id):
             await self._alerts.reconsider(work, event_key)
         await self._call_outs.revisit(work, station_id)
         for donation_id in await work.donations.list_waiting_of_donors(station_id):

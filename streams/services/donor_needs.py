@@ -73,10 +73,10 @@ class DonorNeeds:
 
     async def find_station_id(self, work: UnitOfWork, cause_id: str) -> str | None:
         """Return the station of a cause, open or ended; None if there is no such cause."""
-        state = await work.supply.find_activation(cause_id)
+        state = await work.disasters.find_activation(cause_id)
         if state is not None:
             return state.activation.station_id
-        shortage = await work.supply.find_shortage(cause_id)
+        shortage = await work.exchange.find_shortage(cause_id)
         return None if shortage is None else shortage.station_id
 
     async def look_at(self, work: UnitOfWork, station_id: str) -> StationCauses:
@@ -135,14 +135,14 @@ class StationCauses:
     async def list_reserve(self) -> Sequence[DonorRecord]:
         """List every donor of the station."""
         if self._reserve is None:
-            self._reserve = await self._work.supply.list_reserve(self.station.station_id)
+            self._reserve = await self._work.reserve.list_reserve(self.station.station_id)
         return self._reserve
 
     async def list_calls(self, cause_id: str | None = None) -> list[ReserveCall]:
         """List the calls that are live or count for an open cause; or only those of one cause."""
         if self._calls is None:
             activations = await self._read_activations()
-            self._calls = await self._work.supply.list_calls(
+            self._calls = await self._work.reserve.list_calls(
                 self.station.station_id,
                 cause_ids=[*activations, *await self._read_shortages()],
                 since=min((state.opened_at for state in activations.values()), default=None),
@@ -304,7 +304,7 @@ class StationCauses:
         """
         own = [line for line in await self._read_waiting() if line.is_at(shortage)]
         if shortage.shortage_id not in self._coming:
-            coming = await self._work.supply.list_in_transit(shortage.shortage_id)
+            coming = await self._work.exchange.list_in_transit(shortage.shortage_id)
             self._coming[shortage.shortage_id] = coming
         waits = [
             (line.leaves_by if line.leaves_by >= self._ready_at else _WHENEVER, line.units)
@@ -344,13 +344,13 @@ class StationCauses:
 
     async def _read_activations(self) -> Mapping[str, ActivationState]:
         if self._activations is None:
-            found = await self._work.supply.list_open_activations(self.station.station_id)
+            found = await self._work.disasters.list_open_activations(self.station.station_id)
             self._activations = {state.activation.activation_id: state for state in found}
         return self._activations
 
     async def _read_shortages(self) -> Mapping[str, Shortage]:
         if self._shortages is None:
-            found = await self._work.supply.lock_open_shortages(self.station.station_id)
+            found = await self._work.exchange.lock_open_shortages(self.station.station_id)
             self._shortages = {shortage.shortage_id: shortage for shortage in found}
         return self._shortages
 
@@ -358,7 +358,7 @@ class StationCauses:
         """Read the lines that urgent patients wait for and donors can serve."""
         if self._waiting is None:
             found = []
-            for uncovered in await self._work.supply.list_uncovered(self.station.station_id):
+            for uncovered in await self._work.exchange.list_uncovered(self.station.station_id):
                 request = uncovered.request
                 (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
                 gives = self._work.rules.donors.find_kind(line.component)

@@ -48,7 +48,7 @@ class NeighbourStock:
 
     async def _count_at(self, station_id: str, shortage: Shortage) -> int:
         stock = await count_stock(
-            self._work.supply, station_id, now=self._work.context.now, rules=self._work.rules
+            self._work.exchange, station_id, now=self._work.context.now, rules=self._work.rules
         )
         return sum(
             held.available

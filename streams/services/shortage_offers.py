@@ -57,8 +57,8 @@ class OfferService:
             raise ContractError("event_not_for_topic", type=event.TYPE)
         offer = event.offer
         giver, receiver = await self._get_parties(record, offer)
-        await work.supply.lock_stations(giver.station_id, receiver.station_id)
-        if await work.supply.is_offer_known(offer.offer_id):
+        await work.lock_stations(giver.station_id, receiver.station_id)
+        if await work.exchange.is_offer_known(offer.offer_id):
             raise ContractError("offer_id_reused", offer_id=offer.offer_id)
         shortage = await self._get_shortage(work, offer)
         verdict = await self._decide(work, offer, shortage, giver=giver, receiver=receiver)
@@ -85,7 +85,7 @@ class OfferService:
     async def _get_shortage(self, work: UnitOfWork, offer: Offer) -> Shortage:
         """Return the shortage as it stands this moment, not as it was last published."""
         await self._shortages.assess(work, offer.to_station_id)
-        shortage = await work.supply.find_shortage(offer.shortage_id)
+        shortage = await work.exchange.find_shortage(offer.shortage_id)
         if shortage is None:
             raise ContractError("shortage_unknown", shortage_id=offer.shortage_id)
         if shortage.station_id != offer.to_station_id:
@@ -119,7 +119,7 @@ class OfferService:
                 station=receiver,
                 shortage=shortage,
                 waiting=await self._list_waiting(work, shortage, receiver),
-                coming=await work.supply.list_in_transit(shortage.shortage_id),
+                coming=await work.exchange.list_in_transit(shortage.shortage_id),
             ),
             eta_s=journey.eta_s,
             now=work.context.now,
@@ -129,7 +129,7 @@ class OfferService:
     @staticmethod
     async def _list_led(work: UnitOfWork, station_id: str) -> list[Activation]:
         """List the open activations that a station leads; exercises are none of them."""
-        states = await work.supply.list_open_activations(station_id)
+        states = await work.disasters.list_open_activations(station_id)
         return [state.activation for state in states if state.activation.lead]
 
     async def _list_waiting(
@@ -141,7 +141,7 @@ class OfferService:
             return found
         # Another worker may have decided for a hospital that was registered a moment ago.
         directory = await self._directories.ensure_current()
-        for uncovered in await work.supply.list_uncovered(receiver.station_id):
+        for uncovered in await work.exchange.list_uncovered(receiver.station_id):
             request = uncovered.request
             (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
             group = find_wanted_group(
@@ -165,7 +165,7 @@ class OfferService:
     async def _estimate_burn(work: UnitOfWork, giver: Station, cell: Cell) -> Burn:
         """Return the giver's own use of what it offers."""
         stock = await count_stock(
-            work.supply, giver.station_id, now=work.context.now, rules=work.rules
+            work.exchange, giver.station_id, now=work.context.now, rules=work.rules
         )
         held = stock.get((cell.component, cell.group))
         count = CellCount(
@@ -193,12 +193,12 @@ class OfferService:
             agreed_at=work.context.now,
         )
         reasons = (*verdict.reasons, *explain_way(journey, work.rules))
-        await work.supply.write_offer(
+        await work.exchange.write_offer(
             offer, status=OfferStatus.ACCEPTED, reasons=reasons, now=work.context.now
         )
-        await work.supply.write_transfer(transfer, now=work.context.now)
+        await work.exchange.write_transfer(transfer, now=work.context.now)
         hold_until = work.context.now + timedelta(seconds=self._hold_s)
-        await work.supply.promise_to_transfer(
+        await work.exchange.promise_to_transfer(
             transfer, verdict.taken, reason=verdict.reasons[0], hold_until=hold_until
         )
         work.record(_audit_offer(offer, OfferStatus.ACCEPTED, verdict))
@@ -212,7 +212,7 @@ class OfferService:
 
     @staticmethod
     async def _decline(work: UnitOfWork, offer: Offer, verdict: OfferVerdict) -> None:
-        await work.supply.write_offer(
+        await work.exchange.write_offer(
             offer, status=OfferStatus.DECLINED, reasons=verdict.reasons, now=work.context.now
         )
         work.record(_audit_offer(offer, OfferStatus.DECLINED, verdict))

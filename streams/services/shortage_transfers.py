@@ -15,10 +15,10 @@ class Transfers:
 
     async def advance(self, work: UnitOfWork, transfer_id: str) -> None:
         """Advance a transfer of which a unit was issued, received, lost or given back."""
-        transfer = await work.supply.get_transfer(transfer_id)
+        transfer = await work.exchange.get_transfer(transfer_id)
         if transfer.status in {TransferStatus.COMPLETED, TransferStatus.CANCELLED}:
             return
-        units = await work.supply.count_promises(transfer_id)
+        units = await work.exchange.count_promises(transfer_id)
         if not units.get("held") and not units.get("issued"):
             arrived = units.get("received", 0)
             status = TransferStatus.COMPLETED if arrived else TransferStatus.CANCELLED
@@ -28,13 +28,13 @@ class Transfers:
 
     async def lapse_hold(self, work: UnitOfWork, transfer_id: str) -> None:
         """Give back units that were never picked; picked units stay the receiver's."""
-        await work.supply.get_transfer(transfer_id)  # under the locks of both stations
+        await work.exchange.get_transfer(transfer_id)  # under the locks of both stations
         if await give_back(work, transfer_id=transfer_id, states=(UnitStatus.RESERVED,)):
             await self.advance(work, transfer_id)
 
     async def _set(self, work: UnitOfWork, transfer: Transfer, status: TransferStatus) -> None:
         changed = transfer.but(status=status)
-        await work.supply.write_transfer(changed, now=work.context.now)
+        await work.exchange.write_transfer(changed, now=work.context.now)
         work.record(
             Transition(
                 subject_kind="transfer",

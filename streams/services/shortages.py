@@ -42,18 +42,18 @@ class ShortageService:
     async def assess(self, work: UnitOfWork, station_id: str) -> None:
         """Assess every component and group of a station. Doing it again at once changes nothing."""
         station = await get_own_station(self._directories, station_id)
-        await work.supply.lock_stations(station_id)
-        shortages = await work.supply.lock_open_shortages(station_id)
+        await work.lock_stations(station_id)
+        shortages = await work.exchange.lock_open_shortages(station_id)
         current = {(shortage.component, shortage.group): shortage for shortage in shortages}
         waiting: list[str] = []
         is_surging = False
         led = [
             state
-            for state in await work.supply.list_open_activations(station_id)
+            for state in await work.disasters.list_open_activations(station_id)
             if state.activation.lead
         ]
         for count in await count_places(
-            work.supply, station, also=current, led=led, now=work.context.now, rules=work.rules
+            work.exchange, station, also=current, led=led, now=work.context.now, rules=work.rules
         ):
             before = current.get((count.component, count.group))
             change = decide_shortage(
@@ -88,7 +88,7 @@ def _is_short(shortage: Shortage | None) -> bool:
 
 async def _write(work: UnitOfWork, change: ShortageChange, before: Shortage | None) -> None:
     shortage = change.shortage
-    await work.supply.write_shortage(shortage)
+    await work.exchange.write_shortage(shortage)
     work.record(
         Transition(
             subject_kind="shortage",

@@ -24,10 +24,10 @@ class StockDayService:
     async def fire(self, work: UnitOfWork, timer: Timer) -> None:
         """Record the day of every station that has no record of it yet, and set the next timer."""
         stations = (await self._directories.refresh()).stations
-        await work.supply.lock_stations(*stations)
+        await work.lock_stations(*stations)
         for station_id, station in sorted(stations.items()):
             measured = await measure_places(
-                work.supply, station, now=work.context.now, rules=work.rules
+                work.exchange, station, now=work.context.now, rules=work.rules
             )
             day = work.context.now.astimezone(BEIJING).date()
             await work.counts.add_stock_days(

@@ -42,7 +42,7 @@ class _Wait:
 
 
 async def count_places(
-    supply: ExchangeStore,
+    exchange: ExchangeStore,
     station: Station,
     *,
     also: Iterable[Place] = (),
@@ -53,7 +53,7 @@ async def count_places(
     """Count every place where there is, was or should be blood, in a fixed order.
 
     Args:
-        supply: Store of one transaction.
+        exchange: Store of one transaction.
         station: Station whose shelf is counted.
         also: Places to count whatever they hold, such as those of open shortages.
         led: The open activations that the station leads: what they are expected to need.
@@ -61,10 +61,10 @@ async def count_places(
         rules: The rulebook to decide by.
     """
     began = min((state.opened_at for state in led), default=now)
-    stock = await count_stock(supply, station.station_id, began=began, now=now, rules=rules)
+    stock = await count_stock(exchange, station.station_id, began=began, now=now, rules=rules)
     needs = expect_of_disasters([state.activation for state in led], rules.shortages)
-    waiting = await _list_waiting(supply, station, rules)
-    past = await supply.count_shortages(station.station_id)
+    waiting = await _list_waiting(exchange, station, rules)
+    past = await exchange.count_shortages(station.station_id)
     usual = {(component, group) for component in station.daily_demand for group in BloodGroup}
     return [
         _describe(
@@ -99,7 +99,7 @@ def _describe(
 
 
 async def count_stock(
-    supply: ExchangeStore,
+    exchange: ExchangeStore,
     station_id: str,
     *,
     began: datetime | None = None,
@@ -114,23 +114,23 @@ async def count_stock(
         surge=now - timedelta(hours=burn.surge_h),
         disaster=began or now,
     )
-    found = await supply.count_cells(station_id, since=since, now=now)
+    found = await exchange.count_cells(station_id, since=since, now=now)
     return {(count.component, count.group): count for count in found}
 
 
 async def measure_places(
-    supply: ExchangeStore, station: Station, *, now: datetime, rules: Rulebook
+    exchange: ExchangeStore, station: Station, *, now: datetime, rules: Rulebook
 ) -> list[tuple[CellCount, Measure]]:
     """Measure every place as it stands, regardless of the level of an open shortage."""
-    counts = await count_places(supply, station, now=now, rules=rules)
+    counts = await count_places(exchange, station, now=now, rules=rules)
     return [(count, measure(count, station=station, rules=rules.shortages)) for count in counts]
 
 
 async def _list_waiting(
-    supply: ExchangeStore, station: Station, rules: Rulebook
+    exchange: ExchangeStore, station: Station, rules: Rulebook
 ) -> Mapping[Place, list[_Wait]]:
     waiting: dict[Place, list[_Wait]] = defaultdict(list)
-    for uncovered in await supply.list_uncovered(station.station_id):
+    for uncovered in await exchange.list_uncovered(station.station_id):
         request = uncovered.request
         (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
         group = find_wanted_group(

@@ -161,7 +161,7 @@ async def fire_sweep(work: UnitOfWork, timer: Timer) -> None:
     Everything that frees units already sets a rematch; the sweep is for cases that were overlooked.
     """
     waiting = await work.requests.list_waiting_stations(now=work.context.now)
-    await work.supply.lock_stations(*waiting)
+    await work.lock_stations(*waiting)
     for station_id in waiting:
         look_again(work, station_id)
     work.schedule(

@@ -89,7 +89,7 @@ class UnitClearances:
     async def _to_station(
         self, work: UnitOfWork, state: UnitState, transfer_id: str
     ) -> tuple[Purpose, Route]:
-        transfer = await work.supply.get_transfer(transfer_id)
+        transfer = await work.exchange.get_transfer(transfer_id)
         purpose = ForStation(
             to_station_id=transfer.to_station_id,
             station_id=transfer.from_station_id,

@@ -133,7 +133,7 @@ class Scans:
     @staticmethod
     async def _arrive(work: UnitOfWork, seen: _Seen, transfer_id: str) -> None:
         """Put a neighbour's unit on the shelf of the station that needed it."""
-        expected = (await work.supply.get_transfer(transfer_id)).to_station_id
+        expected = (await work.exchange.get_transfer(transfer_id)).to_station_id
         if seen.event.station_id != expected:
             raise DomainRefusal(
                 "received_elsewhere",

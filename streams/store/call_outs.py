@@ -41,9 +41,6 @@ class PgReserve:
         self._record = record
         self._locks = locks
 
-    async def lock_stations(self, *station_ids: str) -> None:
-        await self._locks.lock(station_ids)
-
     async def list_calls(
         self,
         station_id: str,

@@ -12,7 +12,9 @@ from models.events import EventData
 from models.rules.rulebook import Rulebook
 from models.topics import find_topic_of
 from streams.ports import Context, Outgoing, Timer, Transition
+from streams.store.alerts import PgDisasters
 from streams.store.audit import AuditLine, PgAuditSeals, audit_line
+from streams.store.call_outs import PgReserve
 from streams.store.counts import PgCounts
 from streams.store.demand import PgDemand
 from streams.store.donations import PgDonations
@@ -21,8 +23,8 @@ from streams.store.inbox import SOURCE, PgInbox, PgTimers, shard_of
 from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
 from streams.store.requests import PgRequests
+from streams.store.shortages import PgExchange
 from streams.store.stock import PgStock
-from streams.store.supply import PgSupply
 
 if TYPE_CHECKING:
     from streams.store.database import Connection, Database
@@ -57,7 +59,9 @@ class PgUnitOfWork:
         self.stock = PgStock(connection, self._record, self._locks)
         self.counts = PgCounts(connection)
         self.donations = PgDonations(connection, self._locks)
-        self.supply = PgSupply(connection, self._record, self._locks)
+        self.disasters = PgDisasters(connection, self._locks)
+        self.reserve = PgReserve(connection, self._record, self._locks)
+        self.exchange = PgExchange(connection, self._record, self._locks)
         self.timers = PgTimers(connection)
         self.audit = PgAuditSeals(connection)
 
@@ -89,6 +93,9 @@ class PgUnitOfWork:
     async def begin(self) -> None:
         """Wait for the locks that the transaction begins with; before anything else."""
         await self._locks.take_first()
+
+    async def lock_stations(self, *station_ids: str) -> None:
+        await self._locks.lock(station_ids)
 
     async def try_lock(self, names: Collection[str]) -> bool:
         return await self._locks.try_lock(names)

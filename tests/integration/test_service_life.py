@@ -266,7 +266,7 @@ async def test_the_reserve_counts_a_split_donation_once_more_until_it_is_release
     async with called.work() as work:
         (call,) = [
             call
-            for call in await work.supply.list_calls("shigatse", since=NOW)
+            for call in await work.reserve.list_calls("shigatse", since=NOW)
             if call.status == "donated"
         ]
         assert call.unit_status == "quarantined"
@@ -274,7 +274,7 @@ async def test_the_reserve_counts_a_split_donation_once_more_until_it_is_release
     async with called.work() as work:
         (call,) = [
             call
-            for call in await work.supply.list_calls("shigatse", since=NOW)
+            for call in await work.reserve.list_calls("shigatse", since=NOW)
             if call.status == "donated"
         ]
         assert call.unit_status == "available"
@@ -287,7 +287,7 @@ async def test_a_split_donation_is_lost_when_all_its_components_are(called: Life
     for unit_id, status in (("RC-1", "quarantined"), ("PL-1", "discarded")):
         assert await called.scan(unit_id, C.DISCARDED, reason="leaking") == []
         async with called.work() as work:
-            calls = await work.supply.list_calls("shigatse", since=NOW)
+            calls = await work.reserve.list_calls("shigatse", since=NOW)
         assert [call.unit_status for call in calls if call.status == "donated"] == [status]
 
 

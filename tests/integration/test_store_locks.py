@@ -188,7 +188,7 @@ async def test_a_batch_that_comes_to_ever_more_stations_is_decided_record_by_rec
     seen: list[str] = []
 
     async def act(work: UnitOfWork, record: Received) -> None:
-        await work.supply.lock_stations(f"other-of-{record.envelope.id}")
+        await work.lock_stations(f"other-of-{record.envelope.id}")
         seen.append(record.envelope.id)
 
     handle = Intake(
@@ -246,7 +246,7 @@ async def test_one_person_with_two_numbers_is_called_under_the_locks_of_both_sta
     )
     with pytest.raises(LocksMissingError, match="lhasa"):
         async with PgBegin(engine.database, PACKAGED)(["shigatse"]) as work:
-            await work.supply.add_calls([call], purpose=CallPurpose.REFILL)
+            await work.reserve.add_calls([call], purpose=CallPurpose.REFILL)
 
 
 async def test_an_undone_savepoint_gives_back_what_it_took(
@@ -257,7 +257,7 @@ async def test_an_undone_savepoint_gives_back_what_it_took(
         with pytest.raises(UndoneError):
             await take_and_undo(work, "shigatse")
         with pytest.raises(LocksMissingError):
-            await work.supply.lock_stations("shigatse")
+            await work.lock_stations("shigatse")
 
 
 class UndoneError(Exception):
@@ -267,7 +267,7 @@ class UndoneError(Exception):
 async def take_and_undo(work: UnitOfWork, name: str) -> None:
     async with work.savepoint():
         assert await work.try_lock([name])
-        await work.supply.lock_stations(name)
+        await work.lock_stations(name)
         raise UndoneError
 
 

@@ -35,11 +35,13 @@ from streams.services.unit_expiry import ExpiryService
 from streams.services.unit_scans import Scans
 from tests.support.memory_store.counts import MemoryCounts
 from tests.support.memory_store.demand import MemoryDemand
+from tests.support.memory_store.disasters import MemoryDisasters
 from tests.support.memory_store.donations import MemoryDonations
+from tests.support.memory_store.exchange import MemoryExchange
 from tests.support.memory_store.requests import MemoryRequests
+from tests.support.memory_store.reserve import MemoryReserve
 from tests.support.memory_store.rows import State
 from tests.support.memory_store.stock import MemoryStock
-from tests.support.memory_store.supply import MemorySupply
 from tests.support.sharing import build_sharing
 
 HOLD_S = 3600
@@ -87,7 +89,9 @@ class MemoryWork:
         self.requests = MemoryRequests(state, self.stock)
         self.counts = MemoryCounts(state)
         self.donations = MemoryDonations(state)
-        self.supply = MemorySupply(state, self.stock)
+        self.disasters = MemoryDisasters()
+        self.reserve = MemoryReserve(state)
+        self.exchange = MemoryExchange(state, self.stock)
         self.inbox = _ModelInbox(refused)
         self.timers = _Timers(state)
         self.steps: list[Transition] = []
@@ -105,6 +109,9 @@ class MemoryWork:
     ) -> None:
         del station_id, hospital_id
         self.events.append(event)
+
+    async def lock_stations(self, *station_ids: str) -> None:
+        """Do nothing: there is one writer."""
 
     def schedule(self, timer: Timer) -> None:
         self._state.timers[timer.timer_id] = timer

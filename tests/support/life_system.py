@@ -89,7 +89,7 @@ class PgSystem:
 
     async def declare(self, shortage: Shortage) -> None:
         async with PgBegin(self.engine.database, PACKAGED)() as work:
-            await work.supply.write_shortage(shortage)
+            await work.exchange.write_shortage(shortage)
 
     async def put_directory(self, directory: Directory) -> None:
         await put_directory(self.engine.services, directory)

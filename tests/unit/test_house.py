@@ -156,6 +156,21 @@ def test_a_route_is_given_the_call_and_not_the_raw_request() -> None:
     assert [path for path, name in imported if name == "Request"] == []
 
 
+def test_a_port_is_of_one_noun() -> None:
+    ports = ROOT / "streams" / "ports"
+    bases = {
+        node.name: [ast.unparse(base) for base in node.bases]
+        for path, tree in SOURCES.items()
+        if path.is_relative_to(ports)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    told = {name: found for name, found in bases.items() if "Protocol" in found}
+    assert len(told) > 10
+    joined = {name: found for name, found in told.items() if found != ["Protocol"]}
+    assert joined == {}, "what takes several ports is given each by its name"
+
+
 def list_gateway() -> set[str]:
     """List the rooms and modules of the gateway, as the contracts of imports name them."""
     found = (ROOT / "gateway").iterdir()

@@ -177,7 +177,7 @@ async def _list_supply(gateway: Gateway, station: Station) -> list[dict[str, Any
     """List days of supply and colour of each component and group that has or should have units."""
     async with gateway.begin() as work:
         measured = await measure_places(
-            work.supply, station, now=gateway.clock.now(), rules=gateway.rules
+            work.exchange, station, now=gateway.clock.now(), rules=gateway.rules
         )
     return [
         {

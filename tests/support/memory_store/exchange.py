@@ -1,20 +1,16 @@
-"""The port to neighbours and the reserve, in memory, as far as the driven services use it."""
+"""The port to neighbours, in memory, as far as the driven services use it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from models.base import derive_id
 from models.clearance import Cleared, UnitFacts
 from models.decisions import Reason
-from models.donors import CallOutStatus
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
 from streams.matching.units_on_the_way import Coming
-from streams.ports.alerts import ActivationState
-from streams.ports.call_outs import ReserveCall
 from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.shortages import PromisedSince, StockCount
 from streams.ports.stock import LivePromise
@@ -22,23 +18,12 @@ from tests.support.memory_store.rows import PromiseRow, State
 from tests.support.memory_store.stock import LIVE, MemoryStock, to_unit
 
 
-class MemorySupply:
-    """Implements the part of `ports.supply.SupplyStore` that is needed here."""
+class MemoryExchange:
+    """Implements the part of `ports.shortages.ExchangeStore` that is needed here."""
 
     def __init__(self, state: State, stock: MemoryStock) -> None:
         self._state = state
         self._stock = stock
-
-    async def lock_stations(self, *station_ids: str) -> None:
-        """Do nothing: there is one writer."""
-
-    async def find_activation(self, activation_id: str) -> None:
-        """Return None: no disaster is driven."""
-
-    async def list_open_activations(self, station_id: str) -> list[ActivationState]:
-        """Return none: no disaster is driven."""
-        del station_id
-        return []
 
     async def lock_open_shortages(self, station_id: str) -> list[Shortage]:
         """Return none: no donor is called for a shortage here."""
@@ -51,29 +36,6 @@ class MemorySupply:
         """Return none: the burn rate is zero here, so a giving station keeps nothing back."""
         del station_id, since, now
         return []
-
-    async def find_call(self, call_out_id: str) -> ReserveCall | None:
-        return self._state.calls.get(call_out_id)
-
-    async def set_calls(
-        self,
-        call_out_ids: Collection[str],
-        *,
-        to: CallOutStatus,
-        answered_at: datetime | None = None,
-        ended_at: datetime | None = None,
-        unit_id: str | None = None,
-    ) -> None:
-        del answered_at, ended_at, unit_id
-        for call_out_id in call_out_ids:
-            call = self._state.calls[call_out_id]
-            self._state.calls[call_out_id] = replace(call, state=replace(call.state, status=to))
-
-    async def set_whole_blood_day(self, donor_id: str, day: date) -> None:
-        """Do nothing: each donor gives once."""
-
-    async def set_platelets_day(self, donor_id: str, day: date) -> None:
-        """Do nothing: each donor gives once."""
 
     async def find_shortage(self, shortage_id: str) -> Shortage | None:
         return self._state.shortages.get(shortage_id)
