@@ -118,7 +118,7 @@ class World:
 
     @cached_property
     def first_decided(self) -> Mapping[str, datetime]:
-        """When the first request of each station was decided for the first time."""
+        """Return when the first request of each station was decided for the first time."""
         found: dict[str, datetime] = {}
         for decision in self.rows.decisions:
             request = self.requests.get(decision.request_id)

@@ -1,4 +1,4 @@
-"""What may be kept of a station's blood for need that is expected, and from whom.
+"""Expected need: how much of a station's blood may be kept for it, and from whom.
 
 Stated anew: nobody in danger of life is kept waiting for a forecast, an urgent order only until
 some hours before its need, and nobody at a station that has not been watched for a day. What is
@@ -50,7 +50,7 @@ def find_most_kept(world: World, request: Request, line_no: int, *, at: datetime
 
 
 def is_kept(decision: Decision) -> bool:
-    """Whether anything is kept from a request for need that is expected."""
+    """Return whether anything is kept from a request for need that is expected."""
     return any(
         any(_list_kept(decision, int(told["line_no"]))) for told in decision.body.get("lines") or ()
     )

@@ -108,7 +108,7 @@ def find_danger_beside_promised(
 
 
 def is_kept_for_expected(world: World, need: OpenNeed, fit: Sequence[Unit]) -> bool:
-    """Whether all that fits may be kept from the line for need that is expected."""
+    """Return whether all that fits may be kept from the line for need that is expected."""
     most = find_most_kept(world, need.request, need.line.line_no, at=need.now)
     units = sum(measure_content(unit.component, unit.volume_ml, "unit") for unit in fit)
     return units <= most

@@ -42,6 +42,6 @@ def roll(log: Path, *, limit_bytes: int = LOG_LIMIT_BYTES) -> bool:
 
 
 def _ends_with_a_line(source: BinaryIO) -> bool:
-    """A line over the edge of a page is seen half written for a moment."""
+    """Return whether the last line is whole: one over the edge of a page is seen in two steps."""
     source.seek(-1, SEEK_END)
     return source.read(1) == b"\n"

@@ -77,7 +77,7 @@ class Case:
         return ForPatient.of_line(self.request, line, policy=self.policy, capped_units=capped_units)
 
     def demands_more(self, line: RequestLine) -> bool:
-        """Whether anything is demanded beside the group: by the line, or by the patient's needs."""
+        """Return whether the line, or the patient's needs, demand anything beside the group."""
         patient = self.request.patient
         against = (
             patient.all_antibodies,

@@ -1,4 +1,4 @@
-"""What a station is likely to be asked for until its next supply, from what it was asked. Pure."""
+"""Outlook of a station: what it is likely to be asked for until its next supply. Pure."""
 
 from __future__ import annotations
 

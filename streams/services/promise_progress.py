@@ -7,7 +7,7 @@ from models.doses import OrderMeasure, find_ordering_unit
 from models.errors import InvariantViolation
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestStatus
 from models.units import UnitStatus
-from streams.matching.allocation.unit_stages import ENDS, STATUS_OF, find_stage
+from streams.matching.allocation.unit_stages import ENDS, find_stage
 from streams.ports import Timer, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.ports.stock import LivePromise

@@ -1,4 +1,4 @@
-"""What a station was asked for, and what waits at it. Read only."""
+"""Demand at a station: what it was asked for, and what waits. Read only."""
 
 from __future__ import annotations
 

@@ -126,7 +126,9 @@ def test_an_ended_request_holds_nothing() -> None:
     assert bound["U1"] == [(minutes(1), minutes(5))]
 
 
-@pytest.mark.parametrize("code", ["unit_given_back", "unit_lost_recalled", "unit_lost_expired"])
+@pytest.mark.parametrize(
+    "code", ["unit_given_back", "unit_lost_recalled", "unit_lost_expired", "unit_too_late"]
+)
 def test_a_unit_that_a_decision_tells_lost_is_bound_no_longer(code: str) -> None:
     lost = {"code": code, "params": {"unit_id": "U1"}}
     told = decision(2, 5, outcome="partly_refused", reasons=[lost])

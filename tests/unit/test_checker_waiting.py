@@ -85,9 +85,13 @@ def build(
 ) -> World:
     lines = [
         Line(
-            request_id=one.request_id, line_no=1, component="red_cells", measure="unit", quantity=1
+            request_id=request.request_id,
+            line_no=1,
+            component="red_cells",
+            measure="unit",
+            quantity=1,
         )
-        for one in requests
+        for request in requests
     ]
     rows = Rows(
         units=units,
@@ -136,7 +140,7 @@ def test_c71_who_waited_beside_a_free_bag_is_found_afterwards(
         trail=(step,),
     )
     found = list(find_waited_beside_blood(world, read_histories(world)))
-    assert [one.subject for one in found] == (["r"] if is_found else [])
+    assert [finding.subject for finding in found] == (["r"] if is_found else [])
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,7 @@ def test_c72_who_is_dying_beside_what_another_could_give_up_is_found(
         promises=(promise,),
     )
     found = list(find_danger_beside_promised(world, read_histories(world)))
-    assert [one.subject for one in found] == (["dying"] if is_found else [])
+    assert [finding.subject for finding in found] == (["dying"] if is_found else [])
 
 
 KEPT = {"code": "kept_for_expected", "params": {}, "rule": ""}

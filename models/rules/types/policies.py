@@ -140,7 +140,7 @@ class LookaheadRule(CitedRule):
 
     @property
     def weights(self) -> dict[Priority, int]:
-        """What a unit is worth, by priority."""
+        """Return what a unit is worth, by priority."""
         return {
             Priority.LIFE_THREATENING: self.life_threatening,
             Priority.URGENT: self.urgent,
@@ -149,7 +149,7 @@ class LookaheadRule(CitedRule):
 
     @property
     def priority_shares(self) -> dict[Priority, float]:
-        """Shares of the demand by priority. They sum to 1."""
+        """Return the shares of the demand by priority. They sum to 1."""
         grave = self.life_threatening_share + self.urgent_share
         return {
             Priority.LIFE_THREATENING: self.life_threatening_share,
@@ -159,7 +159,7 @@ class LookaheadRule(CitedRule):
 
     @property
     def group_shares(self) -> dict[BloodGroup | None, float]:
-        """Shares of the demand by group; None is the unknown one. They sum to 1."""
+        """Return the shares of the demand by group; None is the unknown one. They sum to 1."""
         of_abo = {Abo.O: self.o_share, Abo.A: self.a_share, Abo.B: self.b_share}
         of_abo[Abo.AB] = 1 - sum(of_abo.values())
         of_rhd = {RhD.NEGATIVE: self.rhd_negative_share, RhD.POSITIVE: 1 - self.rhd_negative_share}

@@ -1,4 +1,4 @@
-"""What a line that can wait may have of each place of the shelf; the rest is kept. Pure."""
+"""Share of a line that can wait: what it may have of each place; the rest is kept. Pure."""
 
 from __future__ import annotations
 

@@ -201,12 +201,12 @@ class LineChoice:
 
     @property
     def is_shared(self) -> bool:
-        """Whether the line may have its share of the shelf alone."""
+        """Return whether the line may have its share of the shelf alone."""
         return self._share is not None
 
     @property
     def is_particular(self) -> bool:
-        """Whether anything is demanded beside the group, so that not every bag serves."""
+        """Return whether something beside the group is demanded, so that not every bag serves."""
         return self.case.demands_more(self.line)
 
     @cached_property
