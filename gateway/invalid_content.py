@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from gateway.code_hints import find_word
 from gateway.files.row_errors import describe_fault, describe_place
 from gateway.files.table_values import RowError
-from models.base import Value
 from models.errors import ContractError
-from models.possible_times import list_impossible
+from models.possible_times import Impossible
 from models.texts import Text, render
 from models.texts.fixes import fix_of
 from models.texts.validation import describe_broken, find_place, list_true
@@ -91,16 +89,10 @@ def _merge(group: Sequence[FieldError]) -> FieldError:
     return first._replace(rule=rule, place={"count": count, "places": places})
 
 
-def ensure_possible(value: Value, *, now: datetime) -> None:
-    """Refuse moments that cannot be true; the error names each field and the reason.
-
-    Raises:
-        ContractError: `fields_invalid`.
-    """
-    found = list_impossible(value, now=now)
-    if found:
-        told = [(moment.field, render(moment.code, moment.params)) for moment in found]
-        raise _of_fields(FieldError(field, str(text), text) for field, text in told)
+def of_impossible(moments: Sequence[Impossible]) -> InvalidContent:
+    """Make an error of moments that cannot be true, with each field and the reason."""
+    told = [(moment.field, render(moment.code, moment.params)) for moment in moments]
+    return _of_fields(FieldError(field, str(text), text) for field, text in told)
 
 
 MAX_ROWS_TOLD = 500

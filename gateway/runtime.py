@@ -22,8 +22,7 @@ from gateway.counts.previews import KeptReads
 from gateway.gateway_parts import GatewayParts
 from gateway.intake.acceptance import Submissions
 from gateway.intake.accepted_requests import Accepted
-from gateway.intake.fate_lookup import FateLookup
-from gateway.intake.waiting_calls import FOLLOWED_TOGETHER, Wakes, follow
+from gateway.intake.waiting_calls import FOLLOWED_TOGETHER, FateLookup, Wakes, follow
 from gateway.metrics import GatewayMetrics
 from gateway.station_files import StationFiles, read_columns_file, read_label_file
 from gateway.vitals import VitalSigns

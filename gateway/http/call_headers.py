@@ -8,8 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from gateway.intake.acceptance import Caller
-from gateway.intake.submission import IDEMPOTENCY_KEY
+from gateway.intake.acceptance import IDEMPOTENCY_KEY, Caller
 from gateway.invalid_content import FieldError, InvalidContent
 from models.errors import ContractError
 from models.strict_json import load_strictly

@@ -9,8 +9,7 @@ from starlette.responses import Response
 
 from gateway.http import problems
 from gateway.http.responses import to_response
-from gateway.intake.acceptance import Caller
-from gateway.intake.submission import Sent
+from gateway.intake.acceptance import Caller, Sent
 from gateway.runtime import Gateway
 from streams.store.read_models.pages import EventFate
 

@@ -11,8 +11,8 @@ from typing import cast
 
 import pytest
 
-from gateway.intake import fate_lookup
-from gateway.intake.fate_lookup import FateLookup
+from gateway.intake import waiting_calls
+from gateway.intake.waiting_calls import FateLookup
 from gateway.metrics import GatewayMetrics
 from models.errors import TransientError
 from streams.store.read_models.pages import EventFate, EventName, PgPages
@@ -85,7 +85,7 @@ async def test_many_are_asked_at_once() -> None:
 
 @pytest.mark.parametrize("mood", ["away", "hangs"])
 async def test_nobody_waits_for_postgres(mood: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fate_lookup, "LOOK_LIMIT_S", 0.05)
+    monkeypatch.setattr(waiting_calls, "LOOK_LIMIT_S", 0.05)
     world = World(reading=Reading(mood=mood))
     async with running(world):
         assert await asyncio.gather(*[world.find(f"old{n}") for n in range(5)]) == [None] * 5
@@ -93,7 +93,7 @@ async def test_nobody_waits_for_postgres(mood: str, monkeypatch: pytest.MonkeyPa
         assert await world.find("old") is None
         assert len(world.reading.batches) == asked, "it is left alone for a while"
         world.reading.mood = "fine"
-        world.now += fate_lookup.PAUSE_S
+        world.now += waiting_calls.PAUSE_S
         assert await world.find("old") == KNOWN
 
 

@@ -8,8 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.intake.acceptance import _judge, _to_fate
-from gateway.intake.submission import REMEMBERED, SentDigests, Submission
+from gateway.intake.acceptance import REMEMBERED, SentDigests, Submission, _judge, _to_fate
 from models.envelope import Envelope
 from models.errors import ContractError, TransientError
 from models.events.requests import RequestDecided, RequestOpened

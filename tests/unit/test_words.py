@@ -17,8 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 import gateway.http.routes
 from cli.output import show, show_expiry, show_instant
 from gateway.http.problems import to_response
-from gateway.intake.acceptance import _judge
-from gateway.intake.submission import Submission
+from gateway.intake.acceptance import Submission, _judge
 from gateway.invalid_content import of_validation
 from models.base import LARGEST, Day, Instant, Value
 from models.envelope import Envelope
