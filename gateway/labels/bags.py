@@ -9,9 +9,10 @@ more complete bags is taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from gateway.labels.barcode_values import (
     Division,
@@ -23,10 +24,12 @@ from gateway.labels.barcode_values import (
     Scanned,
     find_part,
 )
-from gateway.labels.label_file import BookProduct, LabelBook
 from gateway.labels.unit_names import is_divided, name_unit
 from models.errors import ContractError, DomainRefusal, InvariantViolation, XuelianError
 from models.groups import BloodGroup
+
+if TYPE_CHECKING:
+    from gateway.labels.label_file import BookProduct, LabelBook
 
 _FRAME = "".join(map(chr, (*range(0x21), *range(0x7F, 0xA1), 0x3000, 0xFEFF)))
 """Control characters and spaces. Scanners put some of them around a code (STX, ETX, tab, line end),
@@ -35,10 +38,15 @@ and no code begins or ends with one."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """The content of a bag's label, as far as it was scanned."""
+    """The content of a bag's label, as far as it was scanned.
+
+    Attributes:
+        traits: Whether its product has each trait, by the name of the unit's trait.
+    """
 
     unit_id: str
     product: BookProduct
+    traits: Mapping[str, bool]
     product_code: str
     group: BloodGroup | None
     expires_at: datetime | None
@@ -278,6 +286,7 @@ class _BagAssembly:
         return Label(
             unit_id=name_unit(donation.number, product.code, division),
             product=known,
+            traits=known.traits,
             product_code=product.code,
             group=group.group if isinstance(group, GroupCode) else None,
             expires_at=expiry.at if isinstance(expiry, LabelMoment) else None,

@@ -7,13 +7,14 @@ refused as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
+from gateway.labels.bags import Session, assemble
 from gateway.labels.barcode_values import Part
 from gateway.labels.isbt128 import GENERAL_GROUPS, IsbtReader
 from gateway.labels.label_reader import FirstThatKnows, LabelReader
@@ -148,6 +149,10 @@ class LabelBook(StationFile):
                     why=str(render(error.code, error.params)),
                 ) from error
         return self
+
+    def read_bags(self, lines: Sequence[str]) -> Session:
+        """Read the lines of a scanner and put them together to bags, as `assemble` does."""
+        return assemble(lines, self)
 
     @cached_property
     def reader(self) -> LabelReader:

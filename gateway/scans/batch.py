@@ -1,4 +1,9 @@
-"""The values of a batch of scans: what is asked, and what became of each bag. Pure."""
+"""The values of a batch of scans: what is asked, and what became of each bag. Pure.
+
+What a scan can do to a bag is a table from the action at the scanner to the step of a unit's life.
+The states from which a step leads, and who may take it, are read from `models.unit_states`; a new
+kind of scan is a new row here. The engine judges the step, as for every other sender.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +17,62 @@ from pydantic import Field, StringConstraints
 
 from gateway.intake.acceptance import Caller
 from gateway.labels.bags import Bag, Session
-from gateway.scans.actions import ScanAction, Scanner
 from models.base import Identifier, Instant, Line, Value
-from models.errors import XuelianError
-from models.events.stock import StockChanged
+from models.events.stock import StockChange, StockChanged
+from models.unit_states import MOVES, Actor
 from streams.ports.stock import RecordedUnit
+
+
+class ScanAction(StrEnum):
+    QUARANTINE = "quarantine"
+    PICK = "pick"
+    ISSUE = "issue"
+    DEPART = "depart"
+    RECEIVE = "receive"
+    TRANSFUSE = "transfuse"
+    RETURN = "return"
+    RESTOCK = "restock"
+    DISCARD = "discard"
+
+
+CHANGE_OF: Mapping[ScanAction, StockChange] = {
+    ScanAction.QUARANTINE: StockChange.QUARANTINED,
+    ScanAction.PICK: StockChange.PICKED,
+    ScanAction.ISSUE: StockChange.ISSUED,
+    ScanAction.DEPART: StockChange.DEPARTED,
+    ScanAction.RECEIVE: StockChange.RECEIVED,
+    ScanAction.TRANSFUSE: StockChange.TRANSFUSED,
+    ScanAction.RETURN: StockChange.RETURNED,
+    ScanAction.RESTOCK: StockChange.RESTOCKED,
+    ScanAction.DISCARD: StockChange.DISCARDED,
+}
+"""The stock change that each action makes; it is also the cause of the unit's moves."""
+
+ACTIONS_OF: Mapping[Actor, tuple[ScanAction, ...]] = {
+    actor: tuple(
+        action
+        for action, change in CHANGE_OF.items()
+        if any(actor in move.actors for move in MOVES.values() if move.cause == change)
+    )
+    for actor in (Actor.STATION, Actor.HOSPITAL)
+}
+"""The actions that each actor may scan, as the moves of a unit's life allow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanner:
+    """The party that scans.
+
+    Attributes:
+        actor: The staff of a station or of a hospital.
+        facility_id: That station or hospital.
+        station_id: The same station, or the station that supplies the hospital.
+    """
+
+    actor: Actor
+    facility_id: str
+    station_id: str
+
 
 MAX_LINES = 1000
 """Most lines of one call. They are read in well under 0.1 s, while other calls wait."""
@@ -66,10 +122,6 @@ class Fault(NamedTuple):
 
     code: str
     params: Mapping[str, Any]
-
-
-def fault_of(error: XuelianError | None) -> Fault | None:
-    return Fault(error.code, error.params) if error is not None else None
 
 
 class EngineWord(StrEnum):

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.explanations import explain
 from gateway.invalid_content import FieldError, InvalidContent
-from gateway.labels.bags import ScannedLine
+from gateway.labels.bags import Label, ScannedLine
 from gateway.labels.barcode_values import (
     Division,
     LabelMoment,
@@ -16,8 +16,8 @@ from gateway.labels.barcode_values import (
     SpecialTesting,
     find_part,
 )
-from gateway.scans.batch import BagVerdict, EngineWord, Fault, ScanBatch, ScanOutcome, fault_of
-from gateway.scans.comparison import find_bound, list_compared
+from gateway.scans.batch import BagVerdict, EngineWord, Fault, ScanBatch, ScanOutcome
+from gateway.scans.scan_intake import fault_of, find_bound
 from models.texts import render
 
 ACCEPTED, REFUSED, NOTED = "accepted", "refused", "noted"
@@ -107,6 +107,17 @@ def _render_value(value: Scanned) -> dict[str, str]:
         case _:
             what = find_part(value) or ""
     return {"what": what, "value": value.to_text()}
+
+
+def list_compared(label: Label) -> list[str]:
+    """Return the fields of a label that can be compared; parts not scanned are left out."""
+    told = (
+        ("component", True),
+        ("group", label.group is not None),
+        ("expires_at", label.expires_at is not None),
+        ("volume_ml", label.product.volume_ml is not None),
+    )
+    return [*(what for what, was_told in told if was_told), *label.traits]
 
 
 def _explain(fault: Fault | None) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deploy.local.embedded_services import Endpoints
-from gateway.scans.actions import ACTIONS_OF, CHANGE_OF, ScanAction, Scanner
+from gateway.scans.batch import ACTIONS_OF, CHANGE_OF, ScanAction, Scanner
 from models.events.stock import StockChange, StockChanged
 from models.unit_states import Actor
 from models.units import UnitStatus

@@ -13,9 +13,16 @@ from gateway.intake.acceptance import Caller, Submissions
 from gateway.intake.waiting_calls import Wakes
 from gateway.labels.bags import Bag
 from gateway.metrics import GatewayMetrics
-from gateway.scans.actions import ScanAction, Scanner
-from gateway.scans.batch import BagVerdict, EngineWord, Fault, NewScan, ScanBatch
-from gateway.scans.repeats import apply_fate, recognise_repeats
+from gateway.scans.batch import (
+    BagVerdict,
+    EngineWord,
+    Fault,
+    NewScan,
+    ScanAction,
+    ScanBatch,
+    Scanner,
+)
+from gateway.scans.scan_intake import apply_fate, recognise_repeats
 from models.envelope import Envelope
 from models.events.stock import StockChange, StockChanged
 from models.unit_states import Actor

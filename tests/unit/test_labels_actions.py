@@ -12,16 +12,23 @@ import pytest
 
 from gateway.intake.acceptance import Caller
 from gateway.labels.bags import Bag
-from gateway.scans.actions import (
+from gateway.scans.batch import (
     ACTIONS_OF,
     CHANGE_OF,
+    BagVerdict,
+    NewScan,
     ScanAction,
+    ScanBatch,
     Scanner,
+)
+from gateway.scans.scan_intake import (
+    _add_event,
     ensure_actor,
+    ensure_meant,
+    ensure_own,
+    find_bound,
     list_unfilled,
 )
-from gateway.scans.batch import BagVerdict, NewScan, ScanBatch
-from gateway.scans.comparison import _add_event, ensure_meant, ensure_own, find_bound
 from models.components import Component
 from models.errors import DomainRefusal
 from models.events.stock import UNDER_PROMISE, StockChange

@@ -15,7 +15,8 @@ from gateway.http.examples import SCAN
 from gateway.labels.bags import Label, Session, assemble
 from gateway.labels.label_file import parse_label_book
 from gateway.labels.unit_names import name_unit
-from gateway.scans.comparison import ensure_agrees, list_compared
+from gateway.scans.report import list_compared
+from gateway.scans.scan_intake import ensure_agrees
 from models.components import Component
 from models.errors import ContractError, DomainRefusal
 from models.groups import BloodGroup

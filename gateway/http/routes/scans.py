@@ -15,8 +15,7 @@ from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Holder, Ward
 from gateway.runtime import Gateway
-from gateway.scans.actions import Scanner
-from gateway.scans.batch import NewScan, ScanBatch
+from gateway.scans.batch import NewScan, ScanBatch, Scanner
 from gateway.scans.report import build_report, refuse_all
 from gateway.scans.scan_intake import scan
 from gateway.station_files import get_label_book
