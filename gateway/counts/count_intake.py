@@ -16,7 +16,7 @@ from gateway.intake.acceptance import Acceptance, Caller
 from gateway.invalid_content import of_refused, of_rows
 from gateway.runtime import Gateway
 from models.errors import DomainRefusal
-from streams.services.count_plans import CountPlan, EntryTerms, judge_count
+from streams.services.stock_entries import CountPlan, EntryTerms, judge_count, list_doubtful
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ async def compare(gateway: Gateway, count: Count, *, differences: int = 0) -> Co
         told=differences,
     )
     entering = EntryTerms(
-        get=count.get_counted,
+        counted=[count.get_counted(unit_id) for unit_id in list_doubtful(found)],
         attestation=count.attestation,
         now=gateway.clock.now(),
         rules=gateway.rules,

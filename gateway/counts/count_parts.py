@@ -16,7 +16,7 @@ from gateway.files.table_values import RowError
 from models.base import derive_id
 from models.errors import InvariantViolation
 from models.events.stock import Attestation, CountedUnit, CountPart, StockCounted
-from streams.services.count_plans import RefusedUnit
+from streams.services.stock_entries import RefusedUnit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

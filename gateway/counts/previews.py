@@ -20,7 +20,7 @@ import orjson
 from gateway.counts.count_files import CountRead
 from gateway.counts.count_parts import Count
 from models.errors import ContractError
-from streams.services.count_plans import CountPlan, Loud
+from streams.services.stock_entries import CountPlan, Loud
 
 KEPT_S = 600.0
 """How long a preview's reading is kept: within this time a person decides whether to send it."""

@@ -282,7 +282,7 @@ def _repeat(verdict: BagVerdict, event: StockChanged, fate: EventFate | None) ->
 
 
 def _is_same(event: StockChanged, fate: EventFate) -> bool:
-    """Whether an event is what was sent first; the unit may have been promised anew since."""
+    """Return whether an event is what was sent first; the unit may be promised anew since."""
     epochs = range(event.epoch, 0, -1) if event.epoch else (None,)
     bodies = (event.but(epoch=epoch).to_body() for epoch in epochs)
     return any(sha256(body).hexdigest() == fate.digest for body in bodies)

@@ -75,6 +75,20 @@ class Spellings:
     donations: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownDonations:
+    """What is known of some donations; a donation of which nothing is known is missing.
+
+    Attributes:
+        in_quarantine: Donations with a unit, or a unit made into others, that we never released.
+    """
+
+    recalled: frozenset[str]
+    in_quarantine: frozenset[str]
+    results: Mapping[str, Sequence[StationResult]]
+    spellings: Spellings
+
+
 class DonationStore(Protocol):
     async def lock_donations(self, donation_ids: Collection[str], *, enters: bool) -> None:
         """Return when no other transaction tells of these donations until the end of ours.
@@ -142,12 +156,6 @@ class DonationStore(Protocol):
         """Return where each unit of a donation went, by unit id."""
         ...
 
-    async def list_spellings(
-        self, *, unit_ids: Collection[str], donation_ids: Collection[str]
-    ) -> Spellings:
-        """Return which of these are on record with other leading zeros."""
-        ...
-
     async def find_registered_group(self, donation_id: str) -> BloodGroup | None:
         """Return the group under which the donor of a donation is registered.
 
@@ -160,6 +168,10 @@ class DonationStore(Protocol):
         """List the donations of a station's called donors that are not released yet."""
         ...
 
-    async def list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:
-        """Return the donations with a unit, or a unit made into others, that we never released."""
+    async def find_known(self, donations: Mapping[str, str]) -> KnownDonations:
+        """Return what speaks against, or for, new units.
+
+        Args:
+            donations: The donation of each unit.
+        """
         ...

@@ -1,14 +1,18 @@
-"""Decide what a stock count may enter as new; no count overrides what is known of a donation.
+"""Judge what a stock count would do, and decide what it may enter as new.
 
-A recall, a laboratory finding or a quarantine of ours prevails over a count. The same judgement
-serves the preview of a whole file and each part that the engine takes in.
+No count overrides what is known of a donation: a recall, a laboratory finding or a quarantine of
+ours prevails. The same judgement of new units serves the preview of a whole file and each part that
+the engine takes in.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from models.base import to_spelling_key
 from models.errors import DomainRefusal
@@ -19,53 +23,182 @@ from models.events.stock import (
     StockCounted,
     find_attestation_fault,
 )
-from models.laboratory import StationResult
 from models.rules.rulebook import Rulebook
 from models.texts import join_texts, render
 from models.units import UnitStatus
 from streams.matching.quarantine_release import decide_release
 from streams.ports import UnitOfWork
-from streams.ports.donations import DonationStore, Spellings
+from streams.ports.donations import KnownDonations, Spellings
 from streams.ports.stock import NewUnit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownDonations:
-    """What is known of some donations; a donation of which nothing is known is missing.
+class Loud:
+    """A unit that contradicts the record.
 
     Attributes:
-        in_quarantine: Donations with a unit, or a unit made into others, that we never released.
+        kind: differs, moved, status or missing.
+        recorded: As our record has it.
+        request_id: Whom a missing unit is promised to.
     """
 
-    recalled: frozenset[str]
-    in_quarantine: frozenset[str]
-    results: Mapping[str, Sequence[StationResult]]
-    spellings: Spellings
-
-    def concerns(self, unit_id: str, donation_id: str) -> bool:
-        """Return whether anything is known that may speak against a unit."""
-        return (
-            unit_id in self.spellings.units
-            or donation_id in self.spellings.donations
-            or donation_id in self.recalled
-            or donation_id in self.in_quarantine
-            or donation_id in self.results
-        )
+    unit_id: str
+    kind: str
+    fields: Sequence[str] = ()
+    recorded: dict[str, Any] | None = None
+    request_id: str | None = None
 
 
-async def read_known(store: DonationStore, donations: Mapping[str, str]) -> KnownDonations:
-    """Read what speaks against, or for, new units.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeFound:
+    """The units of some parts that have one outcome.
+
+    Attributes:
+        digest: Of their identifiers.
+        loud: The first of those that contradict the record.
+        donations: Donation of each new unit.
+        returned: New units that are counted as returned.
+    """
+
+    outcome: str
+    units: int
+    digest: str
+    loud: Sequence[Loud]
+    donations: Mapping[str, str]
+    returned: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountFound:
+    """What the store found of a count, at one moment.
+
+    Attributes:
+        missing: What a full count does not name.
+        known: Of the donations of new units.
+    """
+
+    outcomes: Sequence[OutcomeFound]
+    missing: Sequence[Loud]
+    known: KnownDonations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryTerms:
+    """By which a count's new units are judged.
+
+    Attributes:
+        counted: The units of `list_doubtful`, as the count has them.
+        attestation: Of the whole count.
+        now: Aware UTC instant; no release lies after it.
+        rules: The rulebook to judge by.
+    """
+
+    counted: Sequence[CountedUnit]
+    attestation: Attestation | None
+    now: datetime
+    rules: Rulebook
+
+
+class RefusedUnit(NamedTuple):
+    """A unit that may not be taken in, and why."""
+
+    unit_id: str
+    refusal: DomainRefusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountPlan:
+    """What taking a count in would do.
+
+    Attributes:
+        outcomes: Units by outcome: new, new_quarantined, refused, confirmed, gone, changed_since,
+            differs, moved, status, missing.
+        digest: Changes with any unit's outcome.
+        loud: The first of those that contradict the record, the promised ones before all.
+        missing_reserved: Missing units that are promised to patients.
+        refused: New units that may not be taken in.
+    """
+
+    outcomes: Mapping[str, int]
+    digest: str
+    loud: Sequence[Loud]
+    missing_reserved: int
+    refused: Sequence[RefusedUnit] = ()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it changes nothing and leaves nothing open."""
+        return {"confirmed", "gone", "changed_since"}.issuperset(self.outcomes)
+
+
+def list_doubtful(found: CountFound) -> list[str]:
+    """List the new units that anything may speak against: nearly none of a usual count."""
+    released, held = _list_donations(found, "new"), _list_donations(found, "new_quarantined")
+    returned = frozenset[str]().union(*(part.returned for part in found.outcomes))
+    # Of one donation, one bag is called released and another is not.
+    judged = {*released.values()} & {*held.values()}
+    return [
+        unit_id
+        for unit_id, donation_id in [*released.items(), *held.items()]
+        if donation_id in judged
+        or unit_id in returned
+        or _concerns(found.known, unit_id, donation_id)
+    ]
+
+
+def judge_count(found: CountFound, entering: EntryTerms, *, told: int) -> CountPlan:
+    """Judge a count.
 
     Args:
-        store: Store of what is known of donations.
-        donations: Donation of each unit.
+        found: What the store found.
+        entering: By which new units are judged.
+        told: Contradictions that are told one by one.
     """
-    donation_ids = {*donations.values()}
-    return KnownDonations(
-        spellings=await store.list_spellings(unit_ids=donations, donation_ids=donation_ids),
-        recalled=await store.list_recalled(donation_ids),
-        in_quarantine=await store.list_in_quarantine(donation_ids),
-        results=await store.list_results(donation_ids),
+    outcomes: Counter[str] = Counter()
+    digest = sha256()
+    for part in found.outcomes:
+        outcomes[part.outcome] += part.units
+        digest.update(f"{part.outcome} {part.digest}\n".encode())
+    held = _list_donations(found, "new_quarantined")
+    refusals = find_refusals(
+        entering.counted,
+        found.known,
+        attestation=entering.attestation,
+        now=entering.now,
+        rules=entering.rules,
+    )
+    refused = [RefusedUnit(counted.unit.unit_id, refusal) for counted, refusal in refusals]
+    for unit_id, _ in refused:
+        outcomes["new_quarantined" if unit_id in held else "new"] -= 1
+        outcomes["refused"] += 1
+        digest.update(f"refused {unit_id}\n".encode())
+    for missing in found.missing:
+        outcomes["missing"] += 1
+        digest.update(f"missing {missing.unit_id}\n".encode())
+    loud = [*found.missing, *(unit for part in found.outcomes for unit in part.loud)]
+    loud.sort(key=lambda unit: (unit.request_id is None, unit.kind))
+    return CountPlan(
+        outcomes={name: units for name, units in outcomes.items() if units},
+        digest=digest.hexdigest(),
+        loud=loud[:told],
+        missing_reserved=sum(unit.request_id is not None for unit in found.missing),
+        refused=refused,
+    )
+
+
+def _list_donations(found: CountFound, outcome: str) -> dict[str, str]:
+    of_outcome = (part.donations for part in found.outcomes if part.outcome == outcome)
+    return {unit_id: donation_id for some in of_outcome for unit_id, donation_id in some.items()}
+
+
+def _concerns(known: KnownDonations, unit_id: str, donation_id: str) -> bool:
+    """Return whether anything is known that may speak against a unit."""
+    return (
+        unit_id in known.spellings.units
+        or donation_id in known.spellings.donations
+        or donation_id in known.recalled
+        or donation_id in known.in_quarantine
+        or donation_id in known.results
     )
 
 
@@ -162,7 +295,7 @@ async def ensure_may_enter(
         DomainRefusal: It names the first such unit.
     """
     donations = {counted.unit.unit_id: counted.unit.donation_id for counted in fresh}
-    known = await read_known(work.donations, donations)
+    known = await work.donations.find_known(donations)
     refusals = find_refusals(
         fresh, known, attestation=event.attestation, now=work.context.now, rules=work.rules
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from models.groups import BloodGroup
 from models.laboratory import LabResult, StationResult
-from streams.ports.donations import Destination, Recall, RecalledPlace, Spellings
+from streams.ports.donations import Destination, KnownDonations, Recall, RecalledPlace, Spellings
 from streams.ports.locks import NEW_BAGS, LocksMissingError
 from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
@@ -22,22 +22,20 @@ if TYPE_CHECKING:
 _QUERIES = load_queries("donations")
 
 
-class PgDonations:
-    """Implements `ports.donations.DonationStore`; without locks for who only reads."""
+class PgDonationRecords:
+    """What is on record of donations, for who only reads."""
 
-    def __init__(self, connection: Connection, locks: PgLocks | None = None) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._locks = locks or PgLocks(connection, None)
 
-    async def lock_donations(self, donation_ids: Collection[str], *, enters: bool) -> None:
-        wanted = set(donation_ids)
-        found = _QUERIES.list_donation_stations(self._connection, donation_ids=sorted(wanted))
-        rows = [row async for row in found]
-        self._locks.ensure({row["station_id"] for row in rows})
-        is_known = wanted == {row["donation_id"] for row in rows}
-        # Nothing written under it depends on when it was taken, so it need not come first.
-        if (enters or not is_known) and not await self._locks.try_lock([NEW_BAGS]):
-            raise LocksMissingError([NEW_BAGS])
+    async def find_known(self, donations: Mapping[str, str]) -> KnownDonations:
+        donation_ids = {*donations.values()}
+        return KnownDonations(
+            spellings=await self._list_spellings(unit_ids=donations, donation_ids=donation_ids),
+            recalled=await self.list_recalled(donation_ids),
+            in_quarantine=await self._list_in_quarantine(donation_ids),
+            results=await self.list_results(donation_ids),
+        )
 
     async def list_results(
         self, donation_ids: Collection[str]
@@ -55,6 +53,47 @@ class PgDonations:
     async def list_stations(self, donation_id: str) -> frozenset[str]:
         rows = _QUERIES.list_stations(self._connection, donation_id=donation_id)
         return frozenset([row["station_id"] async for row in rows])
+
+    async def find_registered_group(self, donation_id: str) -> BloodGroup | None:
+        row = await _QUERIES.find_registered_group(self._connection, donation_id=donation_id)
+        return None if row is None else BloodGroup(row["blood_group"])
+
+    async def list_recalled(self, donation_ids: Collection[str]) -> frozenset[str]:
+        rows = _QUERIES.list_recalled(self._connection, donation_ids=sorted(donation_ids))
+        return frozenset([row["donation_id"] async for row in rows])
+
+    async def _list_spellings(
+        self, *, unit_ids: Collection[str], donation_ids: Collection[str]
+    ) -> Spellings:
+        found: dict[str, dict[str, str]] = {"unit": {}, "donation": {}}
+        rows = _QUERIES.list_spellings(
+            self._connection, unit_ids=sorted(unit_ids), donation_ids=sorted(set(donation_ids))
+        )
+        async for row in rows:
+            found[row["what"]][row["written"]] = row["known"]
+        return Spellings(units=found["unit"], donations=found["donation"])
+
+    async def _list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:
+        rows = _QUERIES.list_in_quarantine(self._connection, donation_ids=sorted(donation_ids))
+        return frozenset([row["donation_id"] async for row in rows])
+
+
+class PgDonations(PgDonationRecords):
+    """Implements `ports.donations.DonationStore`."""
+
+    def __init__(self, connection: Connection, locks: PgLocks) -> None:
+        super().__init__(connection)
+        self._locks = locks
+
+    async def lock_donations(self, donation_ids: Collection[str], *, enters: bool) -> None:
+        wanted = set(donation_ids)
+        found = _QUERIES.list_donation_stations(self._connection, donation_ids=sorted(wanted))
+        rows = [row async for row in found]
+        self._locks.ensure({row["station_id"] for row in rows})
+        is_known = wanted == {row["donation_id"] for row in rows}
+        # Nothing written under it depends on when it was taken, so it need not come first.
+        if (enters or not is_known) and not await self._locks.try_lock([NEW_BAGS]):
+            raise LocksMissingError([NEW_BAGS])
 
     async def find_result(self, result_id: str) -> tuple[str, StationResult] | None:
         row = await _QUERIES.find_result(self._connection, result_id=result_id)
@@ -78,21 +117,6 @@ class PgDonations:
             caused_by=caused_by,
             now=now,
         )
-
-    async def list_spellings(
-        self, *, unit_ids: Collection[str], donation_ids: Collection[str]
-    ) -> Spellings:
-        found: dict[str, dict[str, str]] = {"unit": {}, "donation": {}}
-        rows = _QUERIES.list_spellings(
-            self._connection, unit_ids=sorted(unit_ids), donation_ids=sorted(set(donation_ids))
-        )
-        async for row in rows:
-            found[row["what"]][row["written"]] = row["known"]
-        return Spellings(units=found["unit"], donations=found["donation"])
-
-    async def list_recalled(self, donation_ids: Collection[str]) -> frozenset[str]:
-        rows = _QUERIES.list_recalled(self._connection, donation_ids=sorted(donation_ids))
-        return frozenset([row["donation_id"] async for row in rows])
 
     async def is_recall_known(self, recall_id: str) -> bool:
         return await _QUERIES.find_recall(self._connection, recall_id=recall_id) is not None
@@ -138,17 +162,9 @@ class PgDonations:
             async for row in rows
         }
 
-    async def find_registered_group(self, donation_id: str) -> BloodGroup | None:
-        row = await _QUERIES.find_registered_group(self._connection, donation_id=donation_id)
-        return None if row is None else BloodGroup(row["blood_group"])
-
     async def list_waiting_of_donors(self, station_id: str) -> list[str]:
         rows = _QUERIES.list_waiting_of_donors(self._connection, station_id=station_id)
         return [row["donation_id"] async for row in rows]
-
-    async def list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:
-        rows = _QUERIES.list_in_quarantine(self._connection, donation_ids=sorted(donation_ids))
-        return frozenset([row["donation_id"] async for row in rows])
 
 
 def _to_result(row: asyncpg.Record) -> StationResult:

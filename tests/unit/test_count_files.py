@@ -19,7 +19,7 @@ from models.errors import ContractError, DomainRefusal
 from models.events import decode_event
 from models.events.stock import PART_UNITS, Attestation, StockCounted
 from models.texts.instants import BEIJING
-from streams.services.count_plans import CountPlan, RefusedUnit
+from streams.services.stock_entries import CountPlan, RefusedUnit
 
 HEAD = "血袋号,献血码,品种,血型,规格,采血日期,失效日期"
 NOW = datetime(2025, 1, 7, 1, 30, tzinfo=UTC)

@@ -7,10 +7,16 @@ from dataclasses import replace
 from models.errors import DomainRefusal
 from models.events.stock import Attestation, CountedUnit
 from models.rules.rulebook import PACKAGED
-from streams.ports.donations import Spellings
-from streams.services.count_plans import CountFound, CountPlan, EntryTerms, Loud, OutcomeFound
-from streams.services.count_plans import judge_count as judge
-from streams.services.stock_entries import KnownDonations
+from streams.ports.donations import KnownDonations, Spellings
+from streams.services.stock_entries import (
+    CountFound,
+    CountPlan,
+    EntryTerms,
+    Loud,
+    OutcomeFound,
+    list_doubtful,
+)
+from streams.services.stock_entries import judge_count as judge
 from tests.support.world import NOW, build_unit
 
 UNITS = {unit_id: build_unit(unit_id=unit_id) for unit_id in ("U1", "U2")}
@@ -29,10 +35,8 @@ QUIET = CountFound(outcomes=[CONFIRMED], missing=(), known=KNOWN)
 
 
 def plan(found: CountFound, *, told: int = 9) -> CountPlan:
-    def get(unit_id: str) -> CountedUnit:
-        return CountedUnit(unit=UNITS[unit_id], released=True)
-
-    entering = EntryTerms(get=get, attestation=WORD, now=NOW, rules=PACKAGED)
+    counted = [CountedUnit(unit=UNITS[unit_id], released=True) for unit_id in list_doubtful(found)]
+    entering = EntryTerms(counted=counted, attestation=WORD, now=NOW, rules=PACKAGED)
     return judge(found, entering, told=told)
 
 

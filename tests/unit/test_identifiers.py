@@ -19,8 +19,8 @@ from models.events.stock import Attestation, CountedUnit
 from models.rules.rulebook import PACKAGED
 from models.texts import list_texts
 from models.texts.instants import BEIJING
-from streams.ports.donations import Spellings
-from streams.services.stock_entries import KnownDonations, find_refusals
+from streams.ports.donations import KnownDonations, Spellings
+from streams.services.stock_entries import find_refusals
 from tests.support.count_sheets import JSON_ROW
 from tests.support.imports import parse_donors_csv
 from tests.support.workbooks import workbook

@@ -1,6 +1,6 @@
 """Counts as the gateway reads them: what one contradicts, how far it is, what it left open.
 
-Reads only; `services.count_plans` judges what is read. Safe for concurrent tasks.
+Reads only; `services.stock_entries` judges what is read. Safe for concurrent tasks.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from streams.services.count_plans import CountFound, Loud, OutcomeFound
-from streams.services.stock_entries import read_known
-from streams.store.donations import PgDonations
+from streams.services.stock_entries import CountFound, Loud, OutcomeFound
+from streams.store.donations import PgDonationRecords
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class PgCountComparison:
                 for outcome in outcomes
                 for unit_id, donation_id in outcome.donations.items()
             }
-            known = await read_known(PgDonations(connection), donations)
+            known = await PgDonationRecords(connection).find_known(donations)
         return CountFound(outcomes=outcomes, missing=missing, known=known)
 
     async def list_counts(self, station_id: str, *, limit: int) -> list[Row]:

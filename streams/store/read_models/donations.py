@@ -9,7 +9,7 @@ from typing import Any
 from models.groups import BloodGroup
 from models.laboratory import StationResult
 from streams.store.database import Database
-from streams.store.donations import PgDonations
+from streams.store.donations import PgDonationRecords
 from streams.store.query_files import load_queries
 
 _QUERIES = load_queries("donation_page")
@@ -62,7 +62,7 @@ class PgDonationPages:
     async def list_stations(self, donation_id: str) -> frozenset[str]:
         """List the stations whose donation it is, as `ports.donations.DonationStore` does."""
         async with self._database.connection() as connection:
-            return await PgDonations(connection).list_stations(donation_id)
+            return await PgDonationRecords(connection).list_stations(donation_id)
 
     async def read(self, donation_id: str) -> DonationDetail:
         """Read a donation; one that is not known is empty."""
@@ -70,7 +70,7 @@ class PgDonationPages:
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            donations = PgDonations(connection)
+            donations = PgDonationRecords(connection)
             results = await donations.list_results([donation_id])
             says = await donations.list_says(donation_id)
             registered = await donations.find_registered_group(donation_id)

@@ -8,7 +8,7 @@ from datetime import datetime
 from models.groups import BloodGroup
 from models.laboratory import LabResult, StationResult
 from models.units import UnitStatus
-from streams.ports.donations import Destination, Recall, RecalledPlace, Spellings
+from streams.ports.donations import Destination, KnownDonations, Recall, RecalledPlace, Spellings
 from tests.support.memory_store.rows import State
 
 
@@ -44,13 +44,6 @@ class MemoryDonations:
     async def list_stations(self, donation_id: str) -> frozenset[str]:
         units = [row for row in self._state.units.values() if row.unit.donation_id == donation_id]
         return frozenset(place for row in units for place in (row.had_by[0], row.unit.station_id))
-
-    async def list_spellings(
-        self, *, unit_ids: Collection[str], donation_ids: Collection[str]
-    ) -> Spellings:
-        """Return no other spellings: the driver's identifiers never differ in zeros alone."""
-        del unit_ids, donation_ids
-        return Spellings()
 
     async def find_result(self, result_id: str) -> tuple[str, StationResult] | None:
         for donation_id, results in self._state.results.items():
@@ -102,7 +95,17 @@ class MemoryDonations:
         del station_id
         return []
 
-    async def list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:
+    async def find_known(self, donations: Mapping[str, str]) -> KnownDonations:
+        """Return no other spellings: the driver's identifiers never differ in zeros alone."""
+        donation_ids = {*donations.values()}
+        return KnownDonations(
+            spellings=Spellings(),
+            recalled=await self.list_recalled(donation_ids),
+            in_quarantine=self._list_in_quarantine(donation_ids),
+            results=await self.list_results(donation_ids),
+        )
+
+    def _list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:
         held = {UnitStatus.COLLECTED, UnitStatus.QUARANTINED, UnitStatus.SPLIT}
         return frozenset(
             row.unit.donation_id
