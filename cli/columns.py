@@ -7,12 +7,21 @@ from pathlib import Path
 from typing import Literal
 
 from cli.files import ensure_folder_writable
-from gateway.files.station_words import OwnWords
-from gateway.station_files import read_columns_file
+from gateway.files.station_files import read_station_file
+from gateway.files.station_words import OwnWords, parse_own_words
 from models.errors import ConfigurationError
 from streams.settings import Settings
 
 Kind = Literal["units", "donors"]
+
+
+def read_columns_file(path: Path, *, station_id: str | None = None) -> OwnWords:
+    """Read and check one columns file.
+
+    Raises:
+        ConfigurationError: `columns_invalid`.
+    """
+    return read_station_file(path, parse_own_words, code="columns_invalid", station_id=station_id)
 
 
 def find_words(settings: Settings, station_id: str) -> tuple[Path | None, OwnWords]:

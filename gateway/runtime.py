@@ -18,13 +18,15 @@ import structlog
 
 from gateway.auth import Authenticator
 from gateway.consumer_lag import UnreadLook
-from gateway.counts.previews import KeptReads
+from gateway.files.count_files import KeptReads
+from gateway.files.station_files import StationFiles
+from gateway.files.station_words import parse_own_words
 from gateway.gateway_parts import GatewayParts
 from gateway.intake.acceptance import Submissions
 from gateway.intake.accepted_requests import Accepted
 from gateway.intake.waiting_calls import FOLLOWED_TOGETHER, FateLookup, Wakes, follow
+from gateway.labels.label_file import parse_label_book
 from gateway.metrics import GatewayMetrics
-from gateway.station_files import StationFiles, read_columns_file, read_label_file
 from gateway.vitals import VitalSigns
 from models.errors import TransientError
 from streams.clock import SystemClock
@@ -60,8 +62,12 @@ class Gateway:
         self.feed = PgFeed(parts.database)
         self.donors = PgDonors(parts.database, parts.clock)
         self.scans = PgScans(parts.database)
-        self.labels = StationFiles(parts.settings.labels_dir, read_label_file)
-        self.station_words = StationFiles(parts.settings.columns_dir, read_columns_file)
+        self.labels = StationFiles(
+            parts.settings.labels_dir, parse_label_book, code="labels_invalid"
+        )
+        self.station_words = StationFiles(
+            parts.settings.columns_dir, parse_own_words, code="columns_invalid"
+        )
         self.count_comparison = PgCountComparison(parts.database)
         self.figures = PgFigures(parts.database)
         self.vitals = PgVitals(parts.database, parts.clock)

@@ -68,7 +68,7 @@ def check(
     例 · Example:
       xuelian columns check columns/shigatse.toml
     """
-    from gateway.station_files import read_columns_file  # noqa: PLC0415 - as above
+    from cli.columns import read_columns_file  # noqa: PLC0415 - as above
 
     words = read_columns_file(file)
     out = Output(as_json=as_json)

@@ -143,9 +143,11 @@ def check(
     例 · Example:
       xuelian labels check labels/shigatse.toml
     """
-    from gateway.station_files import read_label_file  # noqa: PLC0415 - heavy imports stand in the commands
+    # Heavy imports stand in the commands.
+    from gateway.files.station_files import read_station_file  # noqa: PLC0415
+    from gateway.labels.label_file import parse_label_book  # noqa: PLC0415
 
-    book = read_label_file(file)
+    book = read_station_file(file, parse_label_book, code="labels_invalid")
     out = Output(as_json=as_json)
     out.document(book.model_dump(mode="json"))
     if as_json:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
-from gateway.http.call_headers import HttpCall
+from gateway.http.calls import HttpCall
 from gateway.runtime import Gateway
 from models.errors import DomainRefusal
 from models.facilities import Station

@@ -14,7 +14,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 
-from gateway.http.call_headers import list_waits
+from gateway.http.calls import list_waits
 from models.errors import ContractError
 
 _SINGLE_HEADERS = (

@@ -18,7 +18,6 @@ from hashlib import sha256
 
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.labels.bags import Label, Session
-from gateway.labels.label_file import LabelBook
 from gateway.runtime import Gateway
 from gateway.scans.batch import (
     ACTIONS_OF,
@@ -53,19 +52,22 @@ Look = Callable[[Sequence[EventName]], Awaitable[Mapping[EventName, EventFate]]]
 REUSED = "idempotency_key_reused"
 
 
-async def scan(gateway: Gateway, batch: ScanBatch, *, book: LabelBook) -> ScanOutcome:
+async def scan(gateway: Gateway, batch: ScanBatch) -> ScanOutcome:
     """Compare a batch, publish what is accepted, and wait for the engine's answer if that is asked.
 
     A bag that the engine has not judged by then stays `awaited`, as all bags do while PostgreSQL is
     away.
 
     Raises:
-        DomainRefusal: `scan_action_forbidden`.
+        DomainRefusal: `labels_not_set`, `labels_invalid`, `scan_action_forbidden`.
         ContractError: `fields_invalid`: a field that the action needs is missing.
         TransientError: PostgreSQL or Kafka is away; nothing was accepted, and sending the same
             again under the same Idempotency-Key is safe.
     """
-    asked = batch.asked
+    asked, station_id = batch.asked, batch.scanner.station_id
+    book = await gateway.labels.find(station_id)
+    if book is None:
+        raise DomainRefusal("labels_not_set", station_id=station_id)
     ensure_actor(asked.action, batch.scanner.actor)
     unfilled = list(
         list_unfilled(asked.action, reason=asked.reason, out_of_control_s=asked.out_of_control_s)

@@ -13,8 +13,9 @@ import pytest_asyncio
 from stdnum.iso7064 import mod_37_2
 
 from deploy.local.embedded_services import Endpoints
+from gateway.files.station_files import read_station_file
 from gateway.labels.barcode_values import Moment, ProductCode
-from gateway.station_files import read_label_file
+from gateway.labels.label_file import parse_label_book
 from models.errors import ConfigurationError
 from models.groups import BloodGroup
 from tests.support.commands import xuelian
@@ -275,7 +276,7 @@ async def test_the_command_line_scans(world: RunningGateway, tmp_path: Path) -> 
     file.write_text(read_example().replace("Asia/Shanghai", "Nowhere"), encoding="utf-8")
     assert (await xuelian("labels", "check", file, env=env)).exit_code == 4
     with pytest.raises(ConfigurationError):
-        read_label_file(tmp_path / "none.toml")
+        read_station_file(tmp_path / "none.toml", parse_label_book, code="labels_invalid")
 
 
 def values_of(number: int) -> list[Any]:

@@ -8,11 +8,15 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from gateway.counts.count_files import CountRead, ReadOptions, read_here
-from gateway.counts.count_intake import _ensure_as_previewed
-from gateway.counts.count_parts import Count
-from gateway.counts.file_process import APART_BYTES, read_count
-from gateway.counts.previews import KeptReads, PreviewToken
+from gateway.count_intake import Count, PreviewToken, _ensure_as_previewed
+from gateway.files.count_files import (
+    APART_BYTES,
+    CountRead,
+    KeptReads,
+    ReadOptions,
+    read_count,
+    read_here,
+)
 from gateway.files.sheets import CSV
 from gateway.files.station_words import NO_WORDS
 from models.errors import ContractError, DomainRefusal
@@ -190,7 +194,7 @@ def test_reads_are_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     kept.keep("f", read)
     at = 601.0
     assert kept.take("f") is None
-    monkeypatch.setattr("gateway.counts.previews.KEPT_BYTES", len(read.parts[0]))
+    monkeypatch.setattr("gateway.files.count_files.KEPT_BYTES", len(read.parts[0]))
     kept.keep("f", read)
     kept.keep("g", read)
     assert kept.take("f") is None

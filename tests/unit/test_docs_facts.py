@@ -17,10 +17,10 @@ import gateway.http.routes
 from demo.scenario import read_scenario
 from deploy.local import log_files, supervisor
 from gateway import auth, vitals
-from gateway.counts import file_process
+from gateway.files import count_files
 from gateway.files.columns import WORDS
 from gateway.files.sheets import HEAD_WITHIN
-from gateway.http import call_headers, middleware
+from gateway.http import calls, middleware
 from gateway.intake import acceptance
 from models import possible_times, requests
 from models.access import KeyScope
@@ -164,12 +164,12 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("operations.md", "8 MB each at most", log_files.LOG_LIMIT_BYTES / 2**20, 8),
         ("api.md", "at most 1,000,000 bytes", MAX_MESSAGE_BYTES, 1_000_000),
         ("api.md", "60 days ahead at most", possible_times.MOST_AHEAD_D, 60),
-        ("api.md", "(30 s at most)", call_headers.MAX_WAIT_S, 30),
+        ("api.md", "(30 s at most)", calls.MAX_WAIT_S, 30),
         ("api.md", "(looked at every 15 s at most)", request_decisions.WAYS_EVERY_S, 15),
         ("api.md", "events are kept for 7 days", timers.OUTBOX_KEPT.days, 7),
         ("api.md", "within 72 h after the event", PACKAGED.disasters.first_reports.early_h, 72),
         ("api.md", "ends by itself after 12 h", PACKAGED.disasters.exercise.ends_after_h, 12),
-        ("labels.md", "(30 s at most)", call_headers.MAX_WAIT_S, 30),
+        ("labels.md", "(30 s at most)", calls.MAX_WAIT_S, 30),
         ("demo.md", "compressed 1,000 times", read_scenario("dingri").timeline.speed, 1000),
         (
             "decisions/0002-postgresql-truth-at-least-once.md",
@@ -230,7 +230,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("api.md", "1 U of plasma is 100 ml", ML[Component.FROZEN_PLASMA], 100),
         ("api.md", "1 U of cryoprecipitate is some 25 ml", ML[Component.CRYOPRECIPITATE], 25),
         ("imports.md", "the 250 ml", WORDS.doses.therapeutic.ml, 250),
-        ("imports.md", "over 250,000 bytes", file_process.APART_BYTES, 250_000),
+        ("imports.md", "over 250,000 bytes", count_files.APART_BYTES, 250_000),
         ("figures.md", "at 08:00 Beijing time", stock_daily_record.RECORD_AT.hour, 8),
         (
             "figures.md",

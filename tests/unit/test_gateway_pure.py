@@ -11,7 +11,7 @@ from starlette.requests import Request
 from gateway.explanations import explain, explain_decision
 from gateway.feed_views import view_of
 from gateway.http import problems
-from gateway.http.call_headers import HttpCall
+from gateway.http.calls import HttpCall
 from gateway.http.routes.requests import _warn
 from gateway.intake.accepted_requests import Accepted, AcceptedRequest
 from gateway.intake.waiting_calls import FOLLOWED, Wakes

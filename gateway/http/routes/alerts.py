@@ -12,7 +12,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gateway.explanations import explain_reason
-from gateway.http.call_headers import HttpCall
+from gateway.http.calls import HttpCall
 from gateway.http.dependencies import LOOK_LIMIT_S, CallDep, GatewayDep
 from gateway.http.event_intake import publish
 from gateway.http.examples import ALERT, CONFIRMATION

@@ -13,7 +13,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gateway.explanations import explain
-from gateway.http.bodies import validate
+from gateway.http.calls import validate
 from gateway.http.dependencies import LOOK_LIMIT_S, CallDep, GatewayDep
 from gateway.http.event_intake import publish
 from gateway.http.examples import ANSWER

@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gateway.explanations import explain_reason
-from gateway.http.bodies import validate
+from gateway.http.calls import validate
 from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.event_intake import publish
 from gateway.http.examples import RECALL, RESULTS, SPLIT

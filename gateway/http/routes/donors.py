@@ -6,8 +6,9 @@ all other callers see identifiers only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query
 from pydantic import Field
@@ -15,16 +16,19 @@ from starlette.responses import Response
 
 from gateway.explanations import explain
 from gateway.files.donor_imports import parse_donors, parse_donors_json
-from gateway.http.bodies import ensure_whole, read_rows, validate
+from gateway.files.row_errors import group_errors
+from gateway.files.sheets import Sheet, open_file
+from gateway.files.station_words import NO_WORDS
+from gateway.files.table_values import Parsed, ensure_table
+from gateway.http.calls import HttpCall, validate
 from gateway.http.dependencies import CallDep, GatewayDep, ensure_station
 from gateway.http.examples import DONOR, DONORS, DONORS_CSV
 from gateway.http.openapi import file_body
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import StationStaff
-from gateway.invalid_content import FieldError, InvalidContent
+from gateway.invalid_content import FieldError, InvalidContent, of_rows
 from gateway.runtime import Gateway
-from gateway.station_files import get_own_words
 from models.access import Principal
 from models.base import Identifier, Value
 from models.donors import Donor
@@ -33,6 +37,8 @@ from models.texts import render
 from streams.store.donors import RegisteredDonor, Twin
 
 router = APIRouter(tags=["donors"])
+
+V = TypeVar("V", bound=Value)
 
 
 _DONORS_SCHEMA = {
@@ -98,16 +104,16 @@ async def import_donors(
     query: Annotated[RegisterQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    own = await get_own_words(gateway.station_words, station_id)
+    own = await gateway.station_words.find(station_id) or NO_WORDS
     words = own.with_call("donors", query.map, query.ignore)
     now = gateway.clock.now()
-    parsed, rest = await read_rows(
+    parsed, rest = await _read_rows(
         call,
         rows_in="donors",
         from_sheets=lambda sheets: parse_donors(sheets, station_id=station_id, own=words, now=now),
         from_json=lambda rows: parse_donors_json(rows, station_id=station_id, now=now),
     )
-    donors = ensure_whole(parsed)
+    donors = _ensure_whole(parsed)
     validate(Nothing, rest)
     warnings = await _put(gateway, principal, donors, station_id)
     return to_response({"station_id": station_id, "imported": len(donors), "warnings": warnings})
@@ -190,7 +196,9 @@ async def put_donor(
     before = await _find_donor(gateway, principal, station_id, donor_id)
     known = before.donor.model_dump(mode="json", exclude_none=True) if before else {}
     rows = [{**known, **body, "donor_id": donor_id}]
-    (donor,) = ensure_whole(parse_donors_json(rows, station_id=station_id, now=gateway.clock.now()))
+    (donor,) = _ensure_whole(
+        parse_donors_json(rows, station_id=station_id, now=gateway.clock.now())
+    )
     stated = call.find_if_match()
     version = before.version if before is not None else ""
     warnings = await _put(
@@ -271,3 +279,53 @@ def _render_twin(twin: Twin) -> dict[str, Any]:
         told = explain(code, {"donor_id": twin.donor_id, "other_id": twin.other_id})
     donor_ids = [name for name in (twin.donor_id, twin.other_id) if name is not None]
     return {**told, "donor_ids": donor_ids, "same_contact": twin.same_contact}
+
+
+async def _read_rows(
+    call: HttpCall,
+    *,
+    rows_in: str,
+    from_sheets: Callable[[Sequence[Sheet]], Parsed[V]],
+    from_json: Callable[[Sequence[object]], Parsed[V]],
+) -> tuple[Parsed[V], dict[str, Any]]:
+    """Read an import by its content type: CSV, a spreadsheet or JSON.
+
+    Args:
+        call: Its body is taken whole, and read in a thread of its own.
+        rows_in: The name of the array in the JSON object.
+        from_sheets: Parses the sheets of a file.
+        from_json: Parses the array.
+
+    Returns:
+        The rows or what is wrong with them, and the other fields of the JSON object.
+
+    Raises:
+        ContractError: `media_type_unknown`, `charset_unknown`, `workbook_unreadable`,
+            `no_table_found`, `body_not_json`, `field_twice`.
+    """
+    raw, content_type = await call.read_content(), call.content_type
+
+    def read() -> Parsed[V] | None:
+        sheets = open_file(raw, content_type)
+        return None if sheets is None else ensure_table(from_sheets(sheets))
+
+    parsed = await asyncio.to_thread(read)
+    if parsed is not None:
+        return parsed, {}
+    rest = await call.read_object()
+    rows = rest.pop(rows_in, None)
+    if not isinstance(rows, list):
+        wrong = FieldError(rows_in, str(render("broken_array")), render("fix_structure"))
+        raise InvalidContent("fields_invalid", [wrong])
+    return await asyncio.to_thread(from_json, rows), rest
+
+
+def _ensure_whole(parsed: Parsed[V]) -> tuple[V, ...]:
+    """Return the rows of an import that has no error.
+
+    Raises:
+        ContractError: `rows_invalid` with everything that is wrong.
+    """
+    if parsed.errors:
+        raise of_rows(group_errors(parsed.errors), in_all=len(parsed.errors))
+    return parsed.values

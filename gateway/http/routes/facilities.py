@@ -14,7 +14,7 @@ from fastapi import APIRouter, Body
 from starlette.responses import Response
 
 from gateway.explanations import explain
-from gateway.http.call_headers import HttpCall
+from gateway.http.calls import HttpCall
 from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.examples import HOSPITAL, STATION
 from gateway.http.openapi import problems as documented

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from gateway.http.bodies import validate
+from gateway.http.calls import validate
 from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.event_intake import publish
 from gateway.http.examples import PATIENT_CHANGE

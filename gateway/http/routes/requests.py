@@ -13,8 +13,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from gateway.explanations import explain, explain_decision, explain_waiting
-from gateway.http.bodies import validate
-from gateway.http.call_headers import HttpCall
+from gateway.http.calls import HttpCall, validate
 from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.event_intake import answer_refused, render_wait
 from gateway.http.examples import AMENDMENT, CANCELLATION, REQUEST

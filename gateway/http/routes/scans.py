@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 from starlette.responses import Response
 
-from gateway.http.call_headers import HttpCall
+from gateway.http.calls import HttpCall
 from gateway.http.dependencies import CallDep, GatewayDep, ensure_station
 from gateway.http.event_intake import render_wait
 from gateway.http.examples import SCAN, SCAN_AT_HOSPITAL
@@ -18,7 +18,6 @@ from gateway.runtime import Gateway
 from gateway.scans.batch import NewScan, ScanBatch, Scanner
 from gateway.scans.report import build_report, refuse_all
 from gateway.scans.scan_intake import scan
-from gateway.station_files import get_label_book
 from models.base import Identifier
 from models.errors import DomainRefusal
 from models.unit_states import Actor
@@ -102,8 +101,7 @@ async def _scan(gateway: Gateway, call: HttpCall, asked: NewScan, scanner: Scann
         scanned_at=call.settle_moment(asked.scanned_at, field="scanned_at"),
         caller=call.to_caller(f"{scanner.actor}/{scanner.facility_id}"),
     )
-    book = await get_label_book(gateway.labels, scanner.station_id)
-    outcome = await scan(gateway, batch, book=book)
+    outcome = await scan(gateway, batch)
     if not any(verdict.accepted for verdict in outcome.verdicts):
         raise refuse_all(outcome)
     report = build_report(batch, outcome)

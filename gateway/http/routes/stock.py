@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Depends
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.http.bodies import validate
+from gateway.http.calls import validate
 from gateway.http.dependencies import CallDep, GatewayDep, ensure_station
 from gateway.http.event_intake import publish
 from gateway.http.examples import CHANGE

@@ -10,8 +10,6 @@ import asyncio
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from gateway.files.station_words import NO_WORDS, OwnWords, parse_own_words
-from gateway.labels.label_file import LabelBook, parse_label_book
 from models.errors import ConfigurationError, DomainRefusal
 from models.texts import render
 
@@ -20,8 +18,8 @@ V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
 
 
-class _Reader(Protocol[V_co]):
-    def __call__(self, path: Path, *, station_id: str | None = None) -> V_co: ...
+class _Parser(Protocol[V_co]):
+    def __call__(self, content: bytes, *, station_id: str | None, name: str) -> V_co: ...
 
 
 class StationFiles(Generic[V]):
@@ -29,12 +27,14 @@ class StationFiles(Generic[V]):
 
     Args:
         folder: Holds one `<station_id>.toml` for each station; None if there are no files.
-        read: Reads and checks a file.
+        parse: Checks the content of a file.
+        code: The code of the error of a file that cannot be read.
     """
 
-    def __init__(self, folder: Path | None, read: _Reader[V]) -> None:
+    def __init__(self, folder: Path | None, parse: _Parser[V], *, code: str) -> None:
         self._folder = folder
-        self._read = read
+        self._parse = parse
+        self._code = code
         self._known: dict[str, tuple[_Stamp, V]] = {}
 
     async def find(self, station_id: str) -> V | None:
@@ -54,61 +54,36 @@ class StationFiles(Generic[V]):
         if known is not None and known[0] == stamp:
             return known[1]
         try:
-            value = await asyncio.to_thread(self._read, path, station_id=station_id)
+            value = await asyncio.to_thread(
+                read_station_file, path, self._parse, code=self._code, station_id=station_id
+            )
         except ConfigurationError as error:
             raise DomainRefusal(error.code, **error.params) from error
         self._known[station_id] = (stamp, value)
         return value
 
 
-async def get_label_book(files: StationFiles[LabelBook], station_id: str) -> LabelBook:
-    """Return a station's label file as it is now.
+def read_station_file(
+    path: Path, parse: _Parser[V], *, code: str, station_id: str | None = None
+) -> V:
+    """Read and check one file.
+
+    Args:
+        path: The file.
+        parse: Checks its content.
+        code: The code of the error if it cannot be read.
+        station_id: The station whose file it must be; None takes any.
 
     Raises:
-        DomainRefusal: `labels_not_set`, `labels_invalid`.
+        ConfigurationError: `code`, or as `parse` does.
     """
-    book = await files.find(station_id)
-    if book is None:
-        raise DomainRefusal("labels_not_set", station_id=station_id)
-    return book
-
-
-async def get_own_words(files: StationFiles[OwnWords], station_id: str) -> OwnWords:
-    """Return the words of a station as they are now; `NO_WORDS` where it has no file.
-
-    Raises:
-        DomainRefusal: `columns_invalid`.
-    """
-    return await files.find(station_id) or NO_WORDS
-
-
-def read_label_file(path: Path, *, station_id: str | None = None) -> LabelBook:
-    """Read and check one label file.
-
-    Raises:
-        ConfigurationError: `labels_invalid`.
-    """
-    content = _read_bytes(path, code="labels_invalid")
-    return parse_label_book(content, station_id=station_id, name=path.name)
-
-
-def read_columns_file(path: Path, *, station_id: str | None = None) -> OwnWords:
-    """Read and check one columns file.
-
-    Raises:
-        ConfigurationError: `columns_invalid`.
-    """
-    content = _read_bytes(path, code="columns_invalid")
-    return parse_own_words(content, station_id=station_id, name=path.name)
-
-
-def _read_bytes(path: Path, *, code: str) -> bytes:
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         detail = error.strerror or type(error).__name__
         rule = str(render("station_file_unreadable", {"path": path, "detail": detail}))
         raise ConfigurationError(code, file=path.name, field="(file)", rule=rule) from error
+    return parse(content, station_id=station_id, name=path.name)
 
 
 def _stamp_of(path: Path) -> _Stamp | None:

@@ -1,9 +1,17 @@
-"""Reads a station's file into the parts of a count: the JSON of each part, ready to be sent."""
+"""Reads a station's file into the parts of a count: the JSON of each part, ready to be sent.
+
+It is the one door to the files of counts. A large file keeps the interpreter busy for seconds, and
+an urgent request must not wait for it: a separate process reads it and ends. What a preview read is
+kept for a while, so that the file is not read again when the count is sent.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+import pickle
+import sys
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
@@ -15,15 +23,27 @@ from pydantic import ValidationError
 from gateway.files.products import NamedProduct
 from gateway.files.row_errors import group_errors
 from gateway.files.sheets import open_file
+from gateway.files.station_files import StationFiles
 from gateway.files.station_words import NO_WORDS, OwnWords
 from gateway.files.stock_imports import ReleaseTerms, parse_units, parse_units_json
 from gateway.files.table_values import Parsed, RowError, ensure_table
-from models.errors import ContractError
+from models.errors import ContractError, TransientError
 from models.events.stock import PART_UNITS, Attestation, CountedUnit, encode_units
 from models.strict_json import load_strictly
 
 MOST_ERRORS = 500
 """Most faults that are reported one by one; further ones usually have the same causes."""
+
+APART_BYTES = 250_000
+"""A larger file is read in a separate process. This size is about 2,500 units, read in 0.1 s."""
+
+READ_LIMIT_S = 90.0
+
+KEPT_S = 600.0
+"""How long a preview's reading is kept: within this time a person decides whether to send it."""
+
+KEPT_BYTES = 120_000_000
+"""Enough for two files of 100,000 units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +149,79 @@ class CountRead:
         ]
 
 
-def read_here(raw: bytes, options: ReadOptions) -> CountRead:
-    """Read a file in this process.
+class KeptReads:
+    """The files that were last read for a preview; kept in this process, up to `KEPT_BYTES`."""
+
+    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._kept: OrderedDict[str, tuple[float, CountRead]] = OrderedDict()
+
+    def keep(self, file_digest: str, read: CountRead) -> None:
+        self._kept[file_digest] = (self._monotonic(), read)
+        self._kept.move_to_end(file_digest)
+        while self._kept and self._bytes() > KEPT_BYTES:
+            self._kept.popitem(last=False)
+
+    def take(self, file_digest: str) -> CountRead | None:
+        """Return what was read of a file, and remove it from the memory."""
+        at, read = self._kept.pop(file_digest, (0.0, None))
+        return read if read is not None and self._monotonic() - at <= KEPT_S else None
+
+    def _bytes(self) -> int:
+        return sum(len(part) for _, read in self._kept.values() for part in read.parts)
+
+
+async def settle_words(
+    files: StationFiles[OwnWords], station_id: str, *, maps: Sequence[str], ignore: Sequence[str]
+) -> OwnWords:
+    """Return the station's own words as they are now, with those of a call.
+
+    Raises:
+        ContractError: As `OwnWords.with_call` does.
+        DomainRefusal: `columns_invalid`.
+    """
+    own = await files.find(station_id) or NO_WORDS
+    return own.with_call("units", maps, ignore)
+
+
+async def read_count(raw: bytes, options: ReadOptions) -> CountRead:
+    """Read a file.
 
     Raises:
         ContractError: It cannot be read at all: `media_type_unknown`, `charset_unknown`,
             `workbook_unreadable`, `no_table_found`, `body_not_json`, `field_twice`.
+        TransientError: `file_reader_ended`: the process ended without an answer.
     """
+    if len(raw) <= APART_BYTES:
+        return await asyncio.to_thread(read_here, raw, options)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        # Not by `-m`: what it pickles must not be of the module `__main__`.
+        "from gateway.files.count_files import main; main()",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(READ_LIMIT_S):
+            answer, _ = await child.communicate(pickle.dumps((raw, options)))
+    except TimeoutError:
+        raise TransientError("file_reader_ended", detail=f"{READ_LIMIT_S} s") from None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode:
+        raise TransientError("file_reader_ended", detail=f"exit code {child.returncode}")
+    found = pickle.loads(answer)  # noqa: S301 - written by `main`
+    if isinstance(found, CountRead):
+        return found
+    code, params = found
+    raise ContractError(code, **params)
+
+
+def read_here(raw: bytes, options: ReadOptions) -> CountRead:
+    """Read a file in this process; raises as `read_count` does."""
     parsed, rest = _parse(raw, options)
     units = parsed.values
     numbers: dict[object, int] = {}
@@ -192,3 +278,18 @@ def _render_product(named: object) -> dict[str, Any]:
         treatments = list(named.treatments)
         return {"name": named.name, "component": named.component, "treatments": treatments}
     return {"name": str(named), "component": str(named), "treatments": []}
+
+
+def main() -> None:
+    """Run the separate process: read a file, write what it holds, and end."""
+    import gc  # noqa: PLC0415 - only here: nothing is kept long enough to be worth collecting
+
+    gc.disable()
+    raw, options = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by `read_count`
+    answer: object
+    try:
+        answer = read_here(raw, options)
+    except ContractError as error:
+        answer = error.code, dict(error.params)
+    pickle.dump(answer, sys.stdout.buffer)
+    sys.stdout.buffer.flush()

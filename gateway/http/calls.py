@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from gateway.intake.acceptance import IDEMPOTENCY_KEY, Caller
-from gateway.invalid_content import FieldError, InvalidContent
+from gateway.invalid_content import FieldError, InvalidContent, of_validation
 from models.errors import ContractError
 from models.strict_json import load_strictly
 from models.texts import render
 from streams.ports import Clock
 
 MAX_WAIT_S = 30
+M = TypeVar("M", bound=BaseModel)
+
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -144,3 +148,25 @@ def list_waits(request: Request) -> list[str]:
     preferences = re.split(r"[,;]", ",".join(request.headers.getlist("prefer")))
     parts = [preference.partition("=") for preference in preferences]
     return [value.strip().strip('"') for name, _, value in parts if name.strip().lower() == "wait"]
+
+
+def validate(model: type[M], fields: Mapping[str, Any], **given: str) -> M:
+    """Validate what was sent, completed by the `given` fields, which the caller may not choose.
+
+    Raises:
+        ContractError: `fields_invalid` with everything that is wrong; also if the caller sent a
+            field of `given`.
+    """
+    chosen = [name for name in given if name in fields]
+    if chosen:
+        raise InvalidContent(
+            "fields_invalid",
+            [
+                FieldError(name, str(render("broken_given")), render("fix_extra_forbidden"))
+                for name in chosen
+            ],
+        )
+    try:
+        return model.model_validate({**fields, **given})
+    except ValidationError as error:
+        raise of_validation(error.errors(include_url=False, include_input=True)) from error
