@@ -29,14 +29,15 @@ import pytest_asyncio
 
 from deploy.local.embedded_services import Endpoints
 from gateway.http.middleware import DepartedClients
-from gateway.http.routes import call_outs, counts, facilities, figures, scans
+from gateway.http.routes import alerts, call_outs, counts, facilities, figures, requests, scans
 from models.access import KeyScope
 from streams.kafka.producer import KafkaPublisher
-from tests.support.gateway import RunningGateway, running_engine, running_gateway
+from tests.support.gateway import RunningGateway, request_body, running_engine, running_gateway
 from tests.support.kafka import unique
 from tests.support.labels import read_example
 from tests.support.scanning import add_bag, barcodes, reserve, scan
 from tests.support.ways import ROOT, Way, follow
+from tests.support.world import NOW
 
 pytestmark = pytest.mark.integration
 
@@ -181,3 +182,47 @@ async def test_the_way_of_a_batch_of_scans(world: World, first: int, *, is_keyed
     assert answer.json()["accepted"] == 2
     # A repeat under a key is looked for in the record.
     ensure_short(way, "scan", beside={"streams/store/read_models/pages.py"} if is_keyed else ())
+
+
+async def test_the_way_of_a_request(world: World) -> None:
+    with world.follow(requests.open_request) as way:
+        answer = await world.gateway.client("hospital").post(
+            "/v1/requests", json=request_body(), headers={"Idempotency-Key": unique("k")}
+        )
+    assert answer.status_code == 202, answer.text
+    ensure_short(way, "request")
+
+
+async def test_the_way_of_an_alert(world: World) -> None:
+    alert = {
+        "alert_id": unique("ev"),
+        "event_key": unique("ev"),
+        "revision": 1,
+        "source": "example feed",
+        "sent_at": NOW.isoformat(),
+        "occurred_at": NOW.isoformat(),
+        "location": {"lat": 28.6, "lon": 87.4},
+        "casualties": {"injured": 900},
+    }
+    with world.follow(alerts.send_alert) as way:
+        answer = await world.gateway.client("disaster").post("/v1/alerts", json=alert)
+    assert answer.status_code == 202, answer.text
+    ensure_short(way, "alert")
+
+
+async def test_the_way_of_a_donors_answer(world: World) -> None:
+    await world.gateway.database.fetch(
+        "INSERT INTO donors (donor_id, station_id, blood_group, body, called) "
+        "VALUES ('d-1', 'shigatse', 'A+', '{}', 1)"
+    )
+    await world.gateway.database.fetch(
+        "INSERT INTO call_outs (call_out_id, donor_id, station_id, cause_id, wave, status, "
+        "called_at) VALUES ('c-1', 'd-1', 'shigatse', 'act-1', 1, 'called', $1)",
+        NOW,
+    )
+    with world.follow(call_outs.answer_call_out) as way:
+        answer = await world.gateway.client("station").post(
+            "/v1/call-outs/c-1/answers", json={"answer": "accepted", "eta_s": 600}
+        )
+    assert answer.status_code == 202, answer.text
+    ensure_short(way, "donor's answer")
