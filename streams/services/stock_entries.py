@@ -127,7 +127,7 @@ class CountPlan:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether it changes nothing and leaves nothing open."""
+        """Return whether it changes nothing and leaves nothing open."""
         return {"confirmed", "gone", "changed_since"}.issuperset(self.outcomes)
 
 

@@ -11,7 +11,7 @@ DOOR, WITHIN, OTHER = "gateway/files/d.py", "gateway/files/e.py", "gateway/files
 def way_of(*calls: tuple[str, str]) -> Way:
     """A way that begins at the route and goes on by calls of one module by another."""
     entries = [Entry(None, Place(ROUTE, "handle"))]
-    entries += [Entry(Place(one, "call"), Place(other, "do")) for one, other in calls]
+    entries += [Entry(Place(caller, "call"), Place(other, "do")) for caller, other in calls]
     return Way(entries=dict.fromkeys(entries))
 
 
