@@ -81,6 +81,7 @@ class Promise:
     held_at: datetime
     hold_until: datetime
     ended_at: datetime | None
+    reason: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +131,7 @@ class Inbox:
     topic: str
     partition: int
     log_offset: int
+    taken_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

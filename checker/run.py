@@ -19,6 +19,7 @@ from checker.checks import (
     donors,
     event_order,
     expiry,
+    hand_work,
     outbox,
     patients,
     promises,
@@ -222,6 +223,24 @@ def _check_blood(world: World) -> tuple[CheckResult, ...]:
             title="未放行而许出 · quarantined units promised",
             unit="promises",
             findings=expiry.find_quarantined(world),
+        ),
+        *_check_hand_work(world),
+    )
+
+
+def _check_hand_work(world: World) -> tuple[CheckResult, ...]:
+    return (
+        CheckResult.of(
+            name="given_by_nobody",
+            title="无人署名的指定 · given by hand, by nobody",
+            unit="promises",
+            findings=hand_work.find_given_by_nobody(world),
+        ),
+        CheckResult.of(
+            name="hand_work_undone",
+            title="手工决定未执行 · hand work taken in and not done",
+            unit="bags",
+            findings=hand_work.find_hand_work_undone(world),
         ),
     )
 

@@ -25,6 +25,7 @@ from cli.commands import (
     example,
     facilities,
     figures,
+    hand_work,
     keys,
     overview,
     patients,
@@ -114,6 +115,7 @@ def root(
 _WORK = "调度 · Dispatch"
 app.command(rich_help_panel=_WORK)(overview.status)
 app.add_typer(requests.app, name="request", rich_help_panel=_WORK)
+app.add_typer(hand_work.app, name="hand", rich_help_panel=_WORK)
 app.add_typer(patients.app, name="patient", rich_help_panel=_WORK)
 app.add_typer(stock.app, name="stock", rich_help_panel=_WORK)
 app.add_typer(donation.app, name="donation", rich_help_panel=_WORK)

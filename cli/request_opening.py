@@ -235,6 +235,27 @@ class _Message:
     settled: Mapping[str, str]
 
 
+def send_by_hand(
+    path: str,
+    body: Mapping[str, Any],
+    *,
+    settled: Mapping[str, str],
+    wait_s: int,
+    key: str | None,
+    out: Output,
+) -> dict[str, Any]:
+    """Send what a dispatcher decides of a bag of a request; `path` begins behind the request."""
+    return _send(
+        load_settings(),
+        f"/v1/requests/{path}",
+        body,
+        settled=settled,
+        wait_s=wait_s,
+        key=key,
+        out=out,
+    )
+
+
 def _send(
     settings: Settings, message: _Message, *, wait_s: int, key: str | None, out: Output
 ) -> dict[str, Any]:

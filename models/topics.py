@@ -81,6 +81,8 @@ TOPICS: tuple[Topic, ...] = (
             "blood.request.amended.v2",
             "blood.request.cancelled.v1",
             "blood.patient.changed.v1",
+            "blood.request.bag-given.v1",
+            "blood.request.bag-taken-back.v1",
         ),
     ),
     Topic(

@@ -20,6 +20,7 @@ from streams.services.donor_answers import AnswerService
 from streams.services.donor_call_outs import CallOuts
 from streams.services.donor_changes import RegisterService
 from streams.services.donor_needs import DonorNeeds
+from streams.services.hand_giving import HandGiving
 from streams.services.patient_changes import PatientChanges
 from streams.services.promise_progress import Progress
 from streams.services.quarantine_release import Releases
@@ -75,10 +76,12 @@ def build_services(
     )
     transfers = Transfers()
     progress = Progress(decisions=decisions, transfers=transfers)
-    requests = RequestService(directories=directory, decisions=decisions)
     recalls = Recalls(progress=progress)
     releases = Releases(recalls=recalls)
     clearing = UnitClearances(directories=directory)
+    hand = HandGiving(decisions=decisions, clearing=clearing)
+    requests = RequestService(directories=directory, decisions=decisions, hand=hand)
+    patients = PatientChanges(decisions=decisions, hand=hand)
     expiry = ExpiryService(progress=progress, clearing=clearing)
     stock = StockService(
         directories=directory,
@@ -137,7 +140,7 @@ def build_services(
                 TimerKind.AUDIT_SEAL: fire_seal,
                 TimerKind.EXERCISE_END: alerts.end_exercise,
                 TimerKind.DONORS_CHANGED: register.fire,
-                TimerKind.PATIENT_CHANGED: PatientChanges(decisions=decisions).look_again,
+                TimerKind.PATIENT_CHANGED: patients.look_again,
                 TimerKind.STOCK_DAY: StockDayService(directories=directory).fire,
             },
         ),

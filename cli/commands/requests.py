@@ -120,7 +120,7 @@ def new(
     answer = request_opening.send_request(
         asked, file=file, wait_s=wait, key=idempotency_key, out=out
     )
-    _finish(out, answer)
+    finish(out, answer)
 
 
 _BESIDE_FILE = frozenset({"request_id", "file", "wait", "idempotency_key", "as_json"})
@@ -294,7 +294,7 @@ def amend(
     answer = request_opening.send_amendment(
         request_id, body, wait_s=wait, key=idempotency_key, out=out
     )
-    _finish(out, answer)
+    finish(out, answer)
 
 
 @app.command()
@@ -317,10 +317,11 @@ def cancel(
     answer = request_opening.send_cancellation(
         request_id, reason=reason, wait_s=wait, key=idempotency_key, out=out
     )
-    _finish(out, answer)
+    finish(out, answer)
 
 
-def _finish(out: Output, answer: dict[str, Any]) -> None:
+def finish(out: Output, answer: dict[str, Any]) -> None:
+    """Print the answer to what was sent about a request; a refused one fails."""
     from cli.decisions import print_request  # noqa: PLC0415 - heavy imports stand in the commands
 
     out.document(answer)

@@ -23,6 +23,7 @@ from gateway.http.routes import (
     exports,
     facilities,
     figures,
+    hand_work,
     health,
     journeys,
     operations,
@@ -83,6 +84,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
     for part in (
         overview,
         requests,
+        hand_work,
         patients,
         status,
         stock,

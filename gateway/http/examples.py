@@ -60,6 +60,30 @@ PATIENT_CHANGE: Examples = {
     },
 }
 CANCELLATION = _one("不再需要 · no longer needed", {"reason": "transferred to Lhasa"})
+BAG_GIVEN: Examples = {
+    "free": {
+        "summary": "给一袋最新鲜的 · the freshest bag",
+        "value": {
+            "unit_id": "W1234-25-000017-RC",
+            "line_no": 1,
+            "by": "次仁 · Tsering",
+            "reason": "患儿须最新鲜的血 · the child needs the freshest cells",
+        },
+    },
+    "instead": {
+        "summary": "换下一袋 · instead of another",
+        "value": {
+            "unit_id": "W1234-25-000017-RC",
+            "line_no": 1,
+            "instead_of": "W1234-25-000018-RC",
+            "by": "次仁 · Tsering",
+            "reason": "那袋要走山路 · the other bag has the longer way",
+        },
+    },
+}
+BAG_TAKEN_BACK = _one(
+    "袋面有渗漏 · a damp bag", {"by": "次仁 · Tsering", "reason": "袋面有渗漏 · the bag looks damp"}
+)
 ALERT = _one(
     "定日地震 · the Dingri earthquake",
     {

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from gateway.http.problems import MEDIA_TYPE, TITLES
+from models.events.hand_work import BagGiven, BagTakenBack
 from models.patient_records import PatientChange
 from models.requests import Amendment, Cancellation, UrgentRequest
 
@@ -102,6 +103,8 @@ def _hand_read() -> dict[str, Schema]:
         "RequestChange": _without(
             Amendment, "request_id", "station_id", "hospital_id", "amended_by"
         ),
+        "BagGift": _without(BagGiven, "request_id", "station_id", "hospital_id"),
+        "BagReturn": _without(BagTakenBack, "request_id", "station_id", "hospital_id", "unit_id"),
         "PatientRecordChange": _without(
             PatientChange, "hospital_id", "station_id", "reference", "changed_by"
         ),

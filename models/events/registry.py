@@ -10,7 +10,17 @@ from pydantic import ValidationError
 
 from models.doses import OrderMeasure
 from models.errors import ContractError
-from models.events import alerts, audit, donations, donors, refusals, requests, shortages, stock
+from models.events import (
+    alerts,
+    audit,
+    donations,
+    donors,
+    hand_work,
+    refusals,
+    requests,
+    shortages,
+    stock,
+)
 from models.events.base import EventData
 from models.strict_json import drop_mark, load_strictly
 from models.texts.validation import describe_broken, list_true
@@ -22,6 +32,8 @@ EVENT_CLASSES: Mapping[str, type[EventData]] = {
         requests.RequestAmended,
         requests.RequestCancelled,
         requests.PatientChanged,
+        hand_work.BagGiven,
+        hand_work.BagTakenBack,
         requests.RequestDecided,
         stock.StockCounted,
         stock.StockChanged,

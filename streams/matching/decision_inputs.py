@@ -15,6 +15,7 @@ from models.needs import list_needs
 from models.requests import HardAttributes, RequestLine, UrgentRequest
 from models.rules.rulebook import Rulebook
 from models.safety import find_release
+from streams.matching.hand_given import NO_HAND_WORK, HandWork
 
 _NO_DEMAND = HardAttributes()
 
@@ -38,6 +39,7 @@ class Case:
             written before this batch.
         cause_id: Identifier of the event that causes the decision; makes its ids unique.
         rules: The rulebook to decide by.
+        hand: What a dispatcher decided for it by hand.
     """
 
     request: UrgentRequest
@@ -56,6 +58,7 @@ class Case:
     issued: int = 0
     received: int = 0
     capped_before: int = 0
+    hand: HandWork = NO_HAND_WORK
 
     def candidates(self, line: RequestLine) -> tuple[Candidate, ...]:
         """Return the groups that may be given, best first; last those that a release opens."""

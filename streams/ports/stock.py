@@ -13,6 +13,7 @@ from models.groups import BloodGroup
 from models.requests import Priority
 from models.units import Unit, UnitStatus
 from streams.matching.available_units import Cell
+from streams.matching.hand_given import HandGiven
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,21 @@ class TakeableUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundUnit:
+    """A unit as it stands, not locked, with what its live promise is for.
+
+    Attributes:
+        priority: Of the request; None without one.
+    """
+
+    unit: UnitFacts
+    request_id: str | None = None
+    line_no: int | None = None
+    transfer_id: str | None = None
+    priority: Priority | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewUnit:
     """A unit that becomes known.
 
@@ -164,6 +180,17 @@ class StockStore(Protocol):
         """
         ...
 
+    async def find_unit(self, unit_id: str) -> FoundUnit | None:
+        """Return a unit, or None if there is none; nothing is locked."""
+        ...
+
+    async def list_given_by_hand(self, request_id: str) -> list[HandGiven]:
+        """List what a dispatcher gave to a request and is not picked yet, in order of its promises.
+
+        The units are read as if they were free already.
+        """
+        ...
+
     async def lock_donation(self, donation_id: str) -> list[UnitState]:
         """Lock every unit of a donation in id order and return their state."""
         ...
@@ -206,6 +233,8 @@ class StockStore(Protocol):
         states: Sequence[UnitStatus],
         may_have_left: bool,
         now: datetime,
+        unit_ids: Sequence[str] | None = None,
+        why: str | None = None,
     ) -> dict[str, str]:
         """Give back the units held for a request or a transfer, with the audit of each.
 
@@ -217,6 +246,8 @@ class StockStore(Protocol):
             states: States of the units; each state has a move back to `available`.
             may_have_left: They should have left by now, and nobody saw them since.
             now: Aware UTC instant.
+            unit_ids: Of these units alone; None for all.
+            why: For the audit; None names what they were held for.
 
         Returns:
             Unit id to the station where the unit lies.

@@ -11,6 +11,7 @@ from models.requests import UrgentRequest
 from models.unit_states import PICKABLE_STATES
 from streams.ports import Timer, UnitOfWork
 from streams.ports.requests import PatientWrite, RequestState
+from streams.services.hand_giving import HandGiving
 from streams.services.request_decisions import RequestDecisions
 from streams.services.request_patients import compare, plan_looks, read_subject
 from streams.services.unit_moves import give_back_held
@@ -21,10 +22,12 @@ class PatientChanges:
 
     Args:
         decisions: Matching and writing, shared with everything that decides requests again.
+        hand: Knows what stays given by hand.
     """
 
-    def __init__(self, *, decisions: RequestDecisions) -> None:
+    def __init__(self, *, decisions: RequestDecisions, hand: HandGiving) -> None:
         self._decisions = decisions
+        self._hand = hand
 
     async def change(self, work: UnitOfWork, change: PatientChange) -> None:
         """Write what was told of a patient; their open requests are looked at soon after."""
@@ -58,16 +61,19 @@ class PatientChanges:
             return
         # Units still at the station are given back and chosen again, so that nothing stays
         # promised that the patient must not have.
+        earlier = await work.stock.list_given_by_hand(request.request_id)
         left, _ = await give_back_held(
             work, replace(state, request=request), states=PICKABLE_STATES
         )
+        hand, changed = await self._hand.keep(work, earlier, request)
         told = explain_recalled(state.request, request, record)
         await self._decisions.decide_again(
             work,
             left,
             why="patient_changed",
-            news=(Reason(code="patient_changed"), *told),
+            news=(Reason(code="patient_changed"), *told, *changed),
             patient=PatientWrite(record=record),
+            hand=hand,
         )
 
 

@@ -23,6 +23,7 @@ from streams.matching.allocation.remedies import list_ways
 from streams.matching.allocation.unit_stages import STATUS_OF
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
+from streams.matching.hand_given import NO_HAND_WORK, HandWork
 from streams.ports import Context, DirectorySource, Timer, TimerKind, UnitOfWork
 from streams.ports.requests import OpenedRequest, PatientWrite, RequestState, Ruling
 from streams.services.request_matching import TAKEN, Matching
@@ -121,6 +122,7 @@ class RequestDecisions:
         asked_digest: str | None = None,
         news: tuple[Reason, ...] = (),
         patient: PatientWrite | None = None,
+        hand: HandWork = NO_HAND_WORK,
     ) -> None:
         """Decide an existing request once more; what is promised stays, unless it helps nobody.
 
@@ -131,15 +133,16 @@ class RequestDecisions:
             asked_digest: Of the record that asks for it, if one does.
             news: Reasons for deciding again, put before the other reasons.
             patient: The patient's record that the request follows.
+            hand: What a dispatcher decided for it.
         """
-        case = await self._build_case_again(work, state, news=news)
+        case = replace(await self._build_case_again(work, state, news=news), hand=hand)
         matching = self._match(work, [case])
         await matching.read()
         if is_held_in_vain(case, matching.matched[0]):
             # What is left helps nobody: it is free for whoever has use for it, and this request is
             # served anew once there is enough.
             state, _ = await give_back_held(work, state, states=(UnitStatus.RESERVED,))
-            case = await self._build_case_again(work, state, news=news)
+            case = replace(await self._build_case_again(work, state, news=news), hand=hand)
             matching = self._match(work, [case])
             await matching.read()
         await matching.read_beyond([True])

@@ -128,9 +128,14 @@ class Matching:
         now = self._work.context.now
         self._units = await self._work.stock.list_shelf(places, now=now) if places else []
         self._shares = await self._sharing.share(
-            self._cases, self._units, outlooks=self._outlooks, now=now
+            self._cases, self._list_free(self._units), outlooks=self._outlooks, now=now
         )
         self._decide()
+
+    def _list_free(self, units: Sequence[UnitFacts]) -> list[UnitFacts]:
+        """List the units without those that people gave, or withhold, by hand."""
+        apart = frozenset().union(*(case.hand.set_apart for case in self._cases))
+        return [unit for unit in units if unit.unit_id not in apart]
 
     def _count_expected(self, cell: Cell) -> int:
         """Return what may be kept of a place for demand to come, in bags at the most."""
@@ -166,7 +171,7 @@ class Matching:
             replace(found.unit, status=UnitStatus.AVAILABLE) for found in self._takeable.values()
         ]
         shelf = Shelf(
-            [*self._units, *freed],
+            self._list_free([*self._units, *freed]),
             promised={unit_id: found.priority for unit_id, found in self._takeable.items()},
         )
         self.matched = decide_batch(

@@ -1,4 +1,4 @@
-"""Open, amend and cancel urgent requests.
+"""Open, amend and cancel urgent requests; give them a bag by hand, or take one back.
 
 Opened requests of a batch are decided together on one shelf; amendments and cancellations one at a
 time, in the order they arrived. Runs inside the transaction of `Intake`.
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from models.decisions import Outcome, Reason
 from models.errors import ContractError, DomainRefusal, InvariantViolation
+from models.events.hand_work import BagGiven, BagTakenBack
 from models.events.requests import (
     PatientChanged,
     RequestAmended,
@@ -33,12 +34,14 @@ from models.topics import AppName
 from models.unit_states import PICKABLE_STATES
 from streams.ports import Context, DirectorySource, Received, UnitOfWork
 from streams.ports.requests import OpenedRequest, RequestState
+from streams.services.hand_giving import HandGiving
 from streams.services.patient_changes import PatientChanges
 from streams.services.request_decisions import RequestDecisions
 from streams.services.request_patients import Recalled, begin_record, compare, recall_alone
 from streams.services.unit_moves import give_back, give_back_held
 
 READER = AppName.URGENT
+DISPATCHER = "dispatcher/"
 
 
 class RequestService:
@@ -47,12 +50,16 @@ class RequestService:
     Args:
         directories: Who the hospitals are and which station supplies them.
         decisions: Matching and writing, shared with everything that decides requests again.
+        hand: What dispatchers give and take back.
     """
 
-    def __init__(self, *, directories: DirectorySource, decisions: RequestDecisions) -> None:
+    def __init__(
+        self, *, directories: DirectorySource, decisions: RequestDecisions, hand: HandGiving
+    ) -> None:
         self._directories = directories
         self._decisions = decisions
-        self._patients = PatientChanges(decisions=decisions)
+        self._hand = hand
+        self._patients = PatientChanges(decisions=decisions, hand=hand)
         # Request ids of attempts that failed. Only these are looked up among the existing requests:
         # a lookup before every decision would cost a round trip for a rare case.
         self._doubted: set[str] = set()
@@ -111,10 +118,13 @@ class RequestService:
             )
         if record.envelope.key != station_id:
             raise ContractError("key_differs", key=record.envelope.key, expected=station_id)
-        if record.envelope.source != f"hospital/{hospital_id}":
-            raise ContractError(
-                "source_differs", source=record.envelope.source, expected=f"hospital/{hospital_id}"
-            )
+        source = record.envelope.source
+        if isinstance(record.event, BagGiven | BagTakenBack):
+            # No hospital helps itself to a bag.
+            if not source.startswith(DISPATCHER):
+                raise ContractError("source_differs", source=source, expected=f"{DISPATCHER}…")
+        elif source != f"hospital/{hospital_id}":
+            raise ContractError("source_differs", source=source, expected=f"hospital/{hospital_id}")
 
     async def _open(self, work: UnitOfWork, records: Sequence[Received]) -> None:
         asked = {record.event.subject for record in records}
@@ -156,6 +166,9 @@ class RequestService:
                 await self._amend(work, record, record.event, state)
             elif isinstance(record.event, RequestCancelled):
                 await self._cancel(work, record, record.event, state)
+            elif isinstance(record.event, BagGiven | BagTakenBack):
+                async with work.savepoint():
+                    await self._hand.act(work, record.event, state, digest=record.digest)
             else:
                 raise InvariantViolation("event_not_ours", type=record.event.TYPE)
         except (ContractError, DomainRefusal) as error:
@@ -191,16 +204,19 @@ class RequestService:
         known = await _apply(work, amendment, state.request, self._directories)
         # Units still at the station are given back and chosen again under the amended request, so
         # that nothing stays promised that it would refuse.
+        earlier = await work.stock.list_given_by_hand(known.request.request_id)
         amended, _ = await give_back_held(
             work, replace(state, request=known.request), states=PICKABLE_STATES
         )
+        hand, changed = await self._hand.keep(work, earlier, known.request)
         await self._decisions.decide_again(
             work,
             amended,
             why="amended",
             asked_digest=record.digest,
-            news=known.news,
+            news=(*known.news, *changed),
             patient=known.patient,
+            hand=hand,
         )
 
     async def _cancel(
@@ -316,6 +332,8 @@ def _name_parties(record: Received) -> tuple[str, str]:
             return cancellation.hospital_id, cancellation.station_id
         case PatientChanged(change=change):
             return change.hospital_id, change.station_id
+        case BagGiven() | BagTakenBack() as by_hand:
+            return by_hand.hospital_id, by_hand.station_id
         case other:
             raise ContractError("event_not_for_topic", type=other.TYPE)
 

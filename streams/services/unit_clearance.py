@@ -6,9 +6,19 @@ may lose its thawing bath. The unit is judged as the caller locked it.
 
 from __future__ import annotations
 
-from models.clearance import Cleared, ForPatient, ForStation, Purpose, Refused, Route, Step
+from models.clearance import (
+    Cleared,
+    ForPatient,
+    ForStation,
+    Purpose,
+    Refused,
+    Route,
+    Step,
+    UnitFacts,
+)
 from models.decisions import Reason
 from models.errors import DomainRefusal, InvariantViolation, TransientError
+from models.requests import RequestLine, UrgentRequest
 from models.safety import clear
 from models.texts import join_texts, render
 from streams.matching.kernel_routes import to_hospital, to_station
@@ -55,6 +65,20 @@ class UnitClearances:
         if isinstance(answer, Refused):
             raise _refuse(state.unit_id, answer.reasons)
         return answer
+
+    async def judge_for_line(
+        self, work: UnitOfWork, unit: UnitFacts, request: UrgentRequest, line: RequestLine
+    ) -> Cleared | Refused:
+        """Ask whether a unit may be reserved for a line of a locked request, as it stands now."""
+        purpose, route = await self._to_line(work, request, line, capped_own=0)
+        return clear(
+            unit,
+            purpose=purpose,
+            step=Step.RESERVE,
+            route=route,
+            now=work.context.now,
+            rules=work.rules,
+        )
 
     async def ensure_fit(
         self,
@@ -109,6 +133,11 @@ class UnitClearances:
         line = next((line for line in request.lines if line.line_no == promise.line_no), None)
         if line is None:
             raise _refuse(state.unit_id, (Reason(code="line_gone"),))
+        return await self._to_line(work, request, line, capped_own=promise.capped)
+
+    async def _to_line(
+        self, work: UnitOfWork, request: UrgentRequest, line: RequestLine, *, capped_own: int
+    ) -> tuple[Purpose, Route]:
         station = await get_own_station(self._directories, request.station_id)
         # A unit that leaves now is judged by what is confirmed now.
         directory = await self._directories.ensure_current()
@@ -124,7 +153,7 @@ class UnitClearances:
             )
         # The unit itself is among those counted.
         purpose = ForPatient.of_line(
-            request, line, policy=station.policy, capped_units=capped - promise.capped
+            request, line, policy=station.policy, capped_units=capped - capped_own
         )
         journey = directory.get_journey(request.station_id, request.hospital_id)
         return purpose, to_hospital(hospital, journey, now=work.context.now)

@@ -152,6 +152,8 @@ async def give_back(
     transfer_id: str | None = None,
     states: Sequence[UnitStatus],
     may_have_left: bool = False,
+    unit_ids: Sequence[str] | None = None,
+    why: str | None = None,
 ) -> list[str]:
     """Give back the units held for a request or a transfer; return their ids.
 
@@ -161,6 +163,8 @@ async def give_back(
         transfer_id: Or the transfer that they are held for.
         states: States of the units; each state has a move back to `available`.
         may_have_left: Their courier was due, and no scan says where they are.
+        unit_ids: Of these units alone; None for all.
+        why: For the audit; None names what they were held for.
     """
     stations = await work.stock.release_held(
         request_id=request_id,
@@ -168,6 +172,8 @@ async def give_back(
         states=states,
         may_have_left=may_have_left,
         now=work.context.now,
+        unit_ids=unit_ids,
+        why=why,
     )
     for station_id in sorted(set(stations.values())):
         look_again(work, station_id)
@@ -180,6 +186,8 @@ async def give_back_held(
     *,
     states: Sequence[UnitStatus],
     may_have_left: bool = False,
+    unit_ids: Sequence[str] | None = None,
+    why: str | None = None,
 ) -> tuple[RequestState, list[str]]:
     """Give back the units held for a locked request that is to be decided again.
 
@@ -187,14 +195,21 @@ async def give_back_held(
         work: The transaction.
         state: The request as it is to read; of what is promised to it, only the store knows now.
         states: As of `give_back`.
-        may_have_left: As of `give_back`.
+        may_have_left: As of `give_back`, as are `unit_ids` and `why`.
+        unit_ids: Of these units alone.
+        why: For the audit.
 
     Returns:
         The request with what is left to it, and the ids of the units that were given back.
     """
     request_id = state.request.request_id
     given_back = await give_back(
-        work, request_id=request_id, states=states, may_have_left=may_have_left
+        work,
+        request_id=request_id,
+        states=states,
+        may_have_left=may_have_left,
+        unit_ids=unit_ids,
+        why=why,
     )
     left = (await work.requests.lock_requests([request_id]))[request_id]
     return replace(left, request=state.request), given_back

@@ -299,8 +299,14 @@ def _audit_units(ruling: Ruling) -> Iterable[Transition]:
                 station_id=ruling.decision.station_id,
                 from_state="available",
                 to_state="reserved",
-                why=f"{_EMERGENCY}{of}" if unit.emergency_release else of,
+                why=_write_why(unit, of),
             )
+
+
+def _write_why(unit: ReservedUnit, request_id: str) -> str:
+    why = f"{_EMERGENCY}{request_id}" if unit.emergency_release else request_id
+    by = unit.reason.params.get("by")
+    return f"{why} by hand of {by}: {unit.reason.params['reason']}" if by else why
 
 
 def _are_antibodies_passed(request: UrgentRequest) -> bool:

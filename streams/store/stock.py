@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,8 +14,10 @@ from models.requests import Priority
 from models.unit_states import EXPIRING_STATES, PICKABLE_STATES
 from models.units import Unit, UnitStatus, UnitTraits
 from streams.matching.available_units import Cell
+from streams.matching.hand_given import HandGiven
 from streams.ports.stock import (
     NO_CHANGES,
+    FoundUnit,
     LivePromise,
     MoveChanges,
     NewUnit,
@@ -69,6 +71,22 @@ class PgStock:
             self._locks.ensure([row["to_station_id"]] if row["to_station_id"] else [])
             promises[row["unit_id"]] = _to_promise(row)
         return {row["unit_id"]: _to_state(row, promises.get(row["unit_id"])) for row in rows}
+
+    async def find_unit(self, unit_id: str) -> FoundUnit | None:
+        row = await _QUERIES.find_unit(self._connection, unit_id=unit_id)
+        if row is None:
+            return None
+        return FoundUnit(
+            unit=to_facts(row),
+            request_id=row["request_id"],
+            line_no=row["line_no"],
+            transfer_id=row["transfer_id"],
+            priority=Priority(row["priority"]) if row["priority"] else None,
+        )
+
+    async def list_given_by_hand(self, request_id: str) -> list[HandGiven]:
+        rows = _QUERIES.list_given_by_hand(self._connection, request_id=request_id)
+        return [_to_given(row) async for row in rows]
 
     async def lock_donation(self, donation_id: str) -> list[UnitState]:
         rows = _QUERIES.list_units_of_donation(self._connection, donation_id=donation_id)
@@ -152,6 +170,8 @@ class PgStock:
         states: Sequence[UnitStatus],
         may_have_left: bool,
         now: datetime,
+        unit_ids: Sequence[str] | None = None,
+        why: str | None = None,
     ) -> dict[str, str]:
         rows = _QUERIES.release_held(
             self._connection,
@@ -159,6 +179,7 @@ class PgStock:
             transfer_id=transfer_id,
             states=list(states),
             may_have_left=may_have_left,
+            unit_ids=None if unit_ids is None else list(unit_ids),
             now=now,
         )
         freed: dict[str, str] = {}
@@ -171,7 +192,7 @@ class PgStock:
                     station_id=row["station_id"],
                     from_state=row["was"],
                     to_state="available",
-                    why=f"given_back {request_id or transfer_id}",
+                    why=why or f"given_back {request_id or transfer_id}",
                 )
             )
         return freed
@@ -311,3 +332,14 @@ def to_unit(kind: type[U], row: asyncpg.Record, **beside: Any) -> U:  # noqa: AN
     """
     facts = to_facts(row)
     return kind(**{name: getattr(facts, name) for name in _FACTS}, **beside)
+
+
+def _to_given(row: asyncpg.Record) -> HandGiven:
+    params = row["reason"]["params"]
+    return HandGiven(
+        line_no=row["line_no"],
+        unit=replace(to_facts(row), status=UnitStatus.AVAILABLE),
+        actor=params["key"],
+        by=params["by"],
+        reason=params["reason"],
+    )

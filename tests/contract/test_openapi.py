@@ -20,6 +20,7 @@ from gateway.http.routes.shortages import NewOffer
 from gateway.http.routes.stock import NewStockChange
 from gateway.scans.batch import NewScan
 from models.alerts import Alert
+from models.events.hand_work import BagGiven, BagTakenBack
 from models.events.stock import Attestation
 from models.facilities import Hospital, Station
 from models.patient_records import PatientChange
@@ -29,7 +30,12 @@ from streams.clock import SystemClock
 from streams.settings import Settings
 from tests.support.imports import parse_donors_csv, parse_units_csv
 
-IDS = {"request_id": "r", "station_id": "s", "hospital_id": "h", "reference": "P1"}
+IDS = {
+    "request_id": "r",
+    "station_id": "s",
+    "hospital_id": "h",
+    "reference": "P1",
+}
 
 
 def _build_document() -> dict[str, Any]:
@@ -113,12 +119,15 @@ def test_a_caller_cannot_choose_identifiers() -> None:
         (Amendment, examples.AMENDMENT),
         (Cancellation, examples.CANCELLATION),
         (PatientChange, examples.PATIENT_CHANGE),
+        (BagGiven, examples.BAG_GIVEN),
+        (BagTakenBack, examples.BAG_TAKEN_BACK),
     ],
 )
 def test_examples_of_hand_read_bodies_are_valid(model: Any, some: dict[str, Any]) -> None:  # noqa: ANN401 - any model
     ids = {name: told for name, told in IDS.items() if name in model.model_fields}
     for example in some.values():
-        TypeAdapter(model).validate_python({**example["value"], **ids})
+        told = {"unit_id": "U1", **example["value"]} if model is BagTakenBack else example["value"]
+        TypeAdapter(model).validate_python({**told, **ids})
 
 
 def test_examples_of_imports_are_valid() -> None:

@@ -13,9 +13,11 @@ from models.errors import TransientError
 from models.rules.rulebook import PACKAGED, Rulebook
 from models.topics import AppName
 from streams.ports import BatchHandler, Begin
+from streams.services.hand_giving import HandGiving
 from streams.services.record_intake import Intake
 from streams.services.request_decisions import RequestDecisions
 from streams.services.requests import RequestService
+from streams.services.unit_clearance import UnitClearances
 from streams.store.database import Database
 from streams.store.optimistic_unit_of_work import PgBeginOptimistically
 from streams.store.unit_of_work import PgBegin
@@ -35,15 +37,16 @@ async def test_rivals_for_one_unit_end_in_one_promise(
     outcomes: Counter[str] = Counter()
     async with build_engine(endpoints.postgres_dsn) as engine:
         directory = engine.services.directory
+        decisions = RequestDecisions(directories=directory, sharing=build_sharing(), hold_s=3600)
+        clearing = UnitClearances(directories=directory)
         handle = Intake(
             begin=begin_with(engine.database, PACKAGED),
             clock=engine.clock,
             reader=AppName.URGENT,
             decide=RequestService(
                 directories=directory,
-                decisions=RequestDecisions(
-                    directories=directory, sharing=build_sharing(), hold_s=3600
-                ),
+                decisions=decisions,
+                hand=HandGiving(decisions=decisions, clearing=clearing),
             ).decide,
         )
         for _ in range(15):

@@ -20,6 +20,7 @@ from streams.services.donation_recalls import Recalls
 from streams.services.donor_answers import AnswerService
 from streams.services.donor_call_outs import CallOuts
 from streams.services.donor_needs import DonorNeeds
+from streams.services.hand_giving import HandGiving
 from streams.services.patient_changes import PatientChanges
 from streams.services.promise_progress import Progress
 from streams.services.quarantine_release import Releases
@@ -188,8 +189,10 @@ class MemoryEngine:
         self._offers = OfferService(
             directories=directories, shortages=cast("ShortageService", AsDeclared()), hold_s=HOLD_S
         )
-        self._requests = RequestService(directories=directories, decisions=decisions)
         clearing = UnitClearances(directories=directories)
+        hand = HandGiving(decisions=decisions, clearing=clearing)
+        self._requests = RequestService(directories=directories, decisions=decisions, hand=hand)
+        patients = PatientChanges(decisions=decisions, hand=hand)
         expiry = ExpiryService(progress=progress, clearing=clearing)
         self._stock = StockService(
             directories=directories,
@@ -201,7 +204,7 @@ class MemoryEngine:
         self._fires: dict[TimerKind, timers.Fire] = {
             TimerKind.REMATCH: progress.rematch,
             TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
-            TimerKind.PATIENT_CHANGED: PatientChanges(decisions=decisions).look_again,
+            TimerKind.PATIENT_CHANGED: patients.look_again,
             TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),
             TimerKind.UNIT_EXPIRY: expiry.fire,
             TimerKind.HOLD_PAST: expiry.end_holds,

@@ -30,6 +30,7 @@ from tests.support.seeding_acts import (
     trail,
     unit,
 )
+from tests.support.seeding_hand import HAND_FAULTS
 
 Plant = Callable[[Seed], object]
 LIVE_PROMISE = "DROP INDEX promises_live_uq"
@@ -514,6 +515,7 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("outbox_left", "unpublished", leave_in_outbox),
     ("outbox_unpublished", "marked and not there", mark_unsent),
     *LIFE_FAULTS,
+    *HAND_FAULTS,
     ("audit_broken", "a field changed", forge),
     ("audit_broken", "a row and its hash changed", forge_row),
     ("audit_broken", "a row deleted", delete_row),

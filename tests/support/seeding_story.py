@@ -48,6 +48,7 @@ from tests.support.seeding_acts import (
     trail,
     unit,
 )
+from tests.support.seeding_hand import add_hand_work
 from tests.support.seeding_life import add_life
 
 
@@ -67,6 +68,7 @@ def build_world() -> Seed:
     _reserve(seed)
     _messages_on_their_way(seed)
     add_life(seed)
+    add_hand_work(seed)
     # The last row of the chain is no unit's, so that cutting it off breaks the chain alone.
     seed.link(
         subject_kind="donor",

@@ -10,6 +10,7 @@ from models.components import Component
 from models.decisions import Decision
 from models.emergency_release import EmergencyRelease
 from models.events.donations import DonationRecalled
+from models.events.hand_work import BagGiven, BagTakenBack
 from models.events.requests import (
     PatientChanged,
     RequestAmended,
@@ -41,6 +42,9 @@ from tests.life.facilities import HOSPITAL_ID, STATION_ID
 from tests.life.memory_system import MemorySystem
 from tests.life.step_tools import Hand
 from tests.support.world import one_unit_ml
+
+DISPATCHER = "dispatcher/night-desk"
+BY, WHY = "Tsering", "the freshest cells for a child"
 
 
 class Story:
@@ -133,6 +137,46 @@ class Story:
             }
         )
         await self.hand.send(RequestAmended(amendment=amendment), f"hospital/{HOSPITAL_ID}")
+
+    async def give(
+        self,
+        name: str,
+        unit_id: str,
+        *,
+        instead_of: str | None = None,
+        line_no: int = 1,
+        source: str = DISPATCHER,
+    ) -> None:
+        """A dispatcher gives a bag to a request."""
+        given = BagGiven(
+            request_id=name,
+            hospital_id=HOSPITAL_ID,
+            station_id=STATION_ID,
+            line_no=line_no,
+            unit_id=unit_id,
+            instead_of=instead_of,
+            by=BY,
+            reason=WHY,
+        )
+        await self.hand.send(given, source)
+
+    async def take_back(self, name: str, unit_id: str) -> None:
+        """A dispatcher takes a bag back from a request."""
+        taken = BagTakenBack(
+            request_id=name,
+            hospital_id=HOSPITAL_ID,
+            station_id=STATION_ID,
+            unit_id=unit_id,
+            by=BY,
+            reason=WHY,
+        )
+        await self.hand.send(taken, DISPATCHER)
+
+    def refused(self) -> list[str]:
+        """The codes of what was refused since this was asked last."""
+        codes = [error.code for error in self.system.engine.refused]
+        self.system.engine.refused.clear()
+        return codes
 
     async def change_patient(self, reference: str, **changes: object) -> None:
         """Tell something of a patient beside any request."""

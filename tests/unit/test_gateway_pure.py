@@ -12,7 +12,7 @@ from gateway.explanations import explain, explain_decision
 from gateway.feed_views import view_of
 from gateway.http import problems
 from gateway.http.calls import HttpCall
-from gateway.http.routes.requests import _warn
+from gateway.http.request_changes import _warn
 from gateway.intake.accepted_requests import Accepted, AcceptedRequest
 from gateway.intake.waiting_calls import FOLLOWED, Wakes
 from models.access import KeyScope, Principal

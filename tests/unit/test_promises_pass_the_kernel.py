@@ -177,6 +177,7 @@ KERNEL_CALLERS = {
     ("streams/matching/offered_units.py", "RESERVE"),
     ("streams/matching/allocation/remedies.py", "RESERVE"),
     ("streams/matching/allocation/frozen_red_cells.py", "RESERVE"),
+    ("streams/services/unit_clearance.py", "RESERVE"),
     ("streams/services/unit_clearance.py", "the caller's"),
 }
 

@@ -67,8 +67,13 @@ class BatchChoice:
         self._without: dict[Patience, set[LineChoice]] = defaultdict(set)
         # Of the exchange that is looked for: some unit was passed over as too small.
         self._is_uneven = False
+        # What was given by hand stays where it was given.
+        self._fixed: set[str] = set()
 
     def choose(self) -> None:
+        for lines in self.lines:
+            for line in lines:
+                self._give_by_hand(line)
         for lines in self.lines:
             for line in lines:
                 self._serve(line)
@@ -79,6 +84,27 @@ class BatchChoice:
 
     def _judge(self, line: LineChoice, unit: UnitFacts) -> Cleared | Refused:
         return line.judge(unit, purpose=line.purpose(capped=self.count_capped(line)))
+
+    def _give_by_hand(self, line: LineChoice) -> None:
+        """Give a line the bags that were given to it by hand, as long as it lacks any.
+
+        Whether they are kept for others is the dispatcher's to weigh; whether they may go to this
+        patient is not.
+        """
+        for given in line.case.hand.list_for(line.line.line_no):
+            capped = self.count_capped(line)
+            for is_released in (False, True):
+                purpose = line.purpose(capped=capped, is_released=is_released)
+                answer = line.judge(given.unit, purpose=purpose)
+                if line.lacks and isinstance(answer, Cleared):
+                    self._fixed.add(given.unit.unit_id)
+                    self._capped[line.case.capped_as] += answer.capped
+                    line.add(answer)
+                    break
+
+    def _list_movable(self, line: LineChoice) -> list[Cleared]:
+        """List the units of a line that this batch chose itself."""
+        return [chosen for chosen in line.chosen if chosen.unit.unit_id not in self._fixed]
 
     def _serve(self, line: LineChoice) -> None:
         if not line.lacks:
@@ -142,7 +168,7 @@ class BatchChoice:
 
     def _trim(self, line: LineChoice) -> None:
         """Put back every unit without which the line has all that it lacked."""
-        for cleared in reversed(line.chosen):
+        for cleared in reversed(self._list_movable(line)):
             if line.content_of(cleared.unit) <= line.spare:
                 self._take_back(line, cleared.unit)
                 self._stuck.clear()
@@ -208,7 +234,7 @@ class BatchChoice:
 
         Whoever gives a unit away gets one that covers no less.
         """
-        for cleared in holder.chosen:
+        for cleared in self._list_movable(holder):
             if cleared.unit.group not in taker.groups:
                 continue
             if self._shelf.is_promised(cleared.unit) and not short.waiting.is_in_danger:
@@ -291,5 +317,5 @@ class BatchChoice:
         line.part_dropped = line.useful_units
         self._stuck.clear()
         self._without.clear()
-        for cleared in line.chosen:
+        for cleared in self._list_movable(line):
             self._take_back(line, cleared.unit)

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from models.base import derive_id
 from models.clearance import Cleared, ForPatient, Refused
+from models.compatibility import Candidate
 from models.decisions import LineDecision, Reason, ReservedUnit
 from models.doses import WHOLE, round_down, round_up
 from models.electronic_issue import explain_issue
@@ -25,6 +26,8 @@ from streams.matching.allocation.protected_groups import is_kept_group
 from streams.matching.allocation.remedies import explain_openings
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
+
+GIVEN_BY_HAND = "given_by_hand"
 
 
 class _PassedOver:
@@ -135,8 +138,6 @@ def _reserve(cleared: Cleared, *, case: Case) -> ReservedUnit:
     unit, candidate = cleared.unit, cleared.candidate
     if candidate is None or not isinstance(cleared.purpose, ForPatient):
         raise InvariantViolation("promise_not_cleared", unit_id=unit.unit_id)
-    of_class = unit.component.spec.component_class
-    identical = unit.group is find_recipient(of_class, cleared.purpose.patient).group
     return ReservedUnit(
         promise_id=derive_id("promise", unit.unit_id, unit.epoch + 1),
         unit_id=unit.unit_id,
@@ -154,14 +155,26 @@ def _reserve(cleared: Cleared, *, case: Case) -> ReservedUnit:
             eta_s=case.journey.eta_s,
             rules=case.rules,
         ),
-        reason=Reason(
-            code="emergency_release"
-            if cleared.is_emergency_release
-            else ("identical_group" if identical else "compatible_group"),
-            params={"rank": candidate.rank, **_name_release(cleared, cleared.purpose)},
-            rule=candidate.rule,
-        ),
+        reason=_explain_choice(cleared, candidate, cleared.purpose, case=case),
     )
+
+
+def _explain_choice(
+    cleared: Cleared, candidate: Candidate, purpose: ForPatient, *, case: Case
+) -> Reason:
+    """Return why a unit is reserved: by whose hand, past which test, or as which group."""
+    of_class = cleared.unit.component.spec.component_class
+    identical = cleared.unit.group is find_recipient(of_class, purpose.patient).group
+    params = {"rank": candidate.rank, **_name_release(cleared, purpose)}
+    given = case.hand.find(cleared.unit.unit_id)
+    if given is not None:
+        code = "given_by_hand_past_test" if cleared.is_emergency_release else GIVEN_BY_HAND
+        told = {"by": given.by, "key": given.actor, "reason": given.reason}
+        return Reason(code=code, params={**params, **told}, rule=candidate.rule)
+    if cleared.is_emergency_release:
+        return Reason(code="emergency_release", params=params, rule=candidate.rule)
+    code = "identical_group" if identical else "compatible_group"
+    return Reason(code=code, params=params, rule=candidate.rule)
 
 
 def _name_release(cleared: Cleared, purpose: ForPatient) -> dict[str, str]:

@@ -77,7 +77,9 @@ class LineChoice:
         others = tuple(reason for reason in found if reason.code != "hospital_cannot_thaw")
         if others == found:
             return found
-        is_thawed = any(unit.traits.thawed_at is not None for unit in self.list_choices(shelf))
+        given = [by_hand.unit for by_hand in self.case.hand.list_for(self.line.line_no)]
+        units = (*given, *self.list_choices(shelf))
+        is_thawed = any(unit.traits.thawed_at is not None for unit in units)
         return others if is_thawed else found
 
     @cached_property

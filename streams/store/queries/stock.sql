@@ -66,6 +66,29 @@ WHERE
     AND u.status IN ('issued', 'in_transit', 'received', 'transfused')
 ORDER BY u.unit_id;
 
+-- name: find_unit^
+SELECT
+    u.unit_id, u.station_id, u.component, u.blood_group, u.volume_ml, u.status, u.collected_at,
+    u.expires_at, u.released_at, u.epoch, u.traits, u.out_of_control_s,
+    u.doubted_at IS NOT NULL AS may_have_left,
+    p.request_id, p.line_no, p.transfer_id, r.priority
+FROM units AS u
+LEFT JOIN promises AS p ON p.unit_id = u.unit_id AND p.status IN ('held', 'issued')
+LEFT JOIN requests AS r ON r.request_id = p.request_id
+WHERE u.unit_id = :unit_id;
+
+-- name: list_given_by_hand
+SELECT
+    u.unit_id, u.station_id, u.component, u.blood_group, u.volume_ml, u.status, u.collected_at,
+    u.expires_at, u.released_at, u.epoch, u.traits, u.out_of_control_s,
+    u.doubted_at IS NOT NULL AS may_have_left,
+    p.line_no, p.reason
+FROM promises AS p INNER JOIN units AS u USING (unit_id)
+WHERE
+    p.request_id = :request_id::text AND p.status = 'held' AND u.status = 'reserved'
+    AND starts_with(p.reason ->> 'code', 'given_by_hand')
+ORDER BY p.held_at, u.unit_id;
+
 -- name: list_units_of_donation
 SELECT unit_id FROM units WHERE donation_id = :donation_id::text ORDER BY unit_id;
 
@@ -133,6 +156,7 @@ WITH free AS (
         p.status = 'held'
         AND (p.request_id = :request_id::text OR p.transfer_id = :transfer_id::text)
         AND u.status = ANY(:states::text[])
+        AND (:unit_ids::text[] IS NULL OR u.unit_id = ANY(:unit_ids::text[]))
     ORDER BY u.unit_id
     FOR UPDATE OF u
 ),

@@ -156,6 +156,7 @@ class MemoryRequests:
                     ),
                     unit_id=chosen.unit_id,
                     hold_until=chosen.leaves_by,
+                    reason=chosen.reason,
                 )
                 self._stock.reserve(promise, why=ruling.request.request_id)
 

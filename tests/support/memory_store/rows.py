@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
+from models.decisions import Reason
 from models.laboratory import StationResult
 from models.patient_records import PatientRecord
 from models.requests import RequestStatus, UrgentRequest
@@ -41,6 +42,7 @@ class PromiseRow:
     live: LivePromise
     unit_id: str
     hold_until: datetime | None = None
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,11 @@ from models.unit_states import EXPIRING_STATES, PICKABLE_STATES, SENT_STATES
 from models.units import UnitStatus
 from streams.matching.available_units import Cell
 from streams.matching.choice_order import place_of
+from streams.matching.hand_given import HandGiven
 from streams.ports import Transition
 from streams.ports.stock import (
     NO_CHANGES,
+    FoundUnit,
     LivePromise,
     MoveChanges,
     NewUnit,
@@ -59,6 +61,39 @@ class MemoryStock:
     async def lock_units(self, unit_ids: Sequence[str]) -> dict[str, UnitState]:
         found = (self._state.units.get(unit_id) for unit_id in sorted(set(unit_ids)))
         return {row.unit.unit_id: self._to_state(row) for row in found if row is not None}
+
+    async def find_unit(self, unit_id: str) -> FoundUnit | None:
+        row = self._state.units.get(unit_id)
+        if row is None:
+            return None
+        for promise in self._state.promises.values():
+            if promise.unit_id == unit_id and promise.live.status in LIVE:
+                request = self._state.requests.get(promise.live.request_id or "")
+                return FoundUnit(
+                    unit=to_unit(UnitFacts, row),
+                    request_id=promise.live.request_id,
+                    line_no=promise.live.line_no,
+                    transfer_id=promise.live.transfer_id,
+                    priority=request.request.priority if request else None,
+                )
+        return FoundUnit(unit=to_unit(UnitFacts, row))
+
+    async def list_given_by_hand(self, request_id: str) -> list[HandGiven]:
+        return [
+            HandGiven(
+                line_no=promise.live.line_no or 0,
+                unit=replace(to_unit(UnitFacts, row), status=UnitStatus.AVAILABLE),
+                actor=str(promise.reason.params["key"]),
+                by=str(promise.reason.params["by"]),
+                reason=str(promise.reason.params["reason"]),
+            )
+            for promise in self._state.promises.values()
+            if promise.live.request_id == request_id
+            and promise.live.status == "held"
+            and (row := self._state.units[promise.unit_id]).status is UnitStatus.RESERVED
+            and promise.reason is not None
+            and promise.reason.code.startswith("given_by_hand")
+        ]
 
     async def lock_donation(self, donation_id: str) -> list[UnitState]:
         rows = self._state.units.values()
@@ -134,15 +169,18 @@ class MemoryStock:
         states: Sequence[UnitStatus],
         may_have_left: bool,
         now: datetime,
+        unit_ids: Sequence[str] | None = None,
+        why: str | None = None,
     ) -> dict[str, str]:
         freed: dict[str, str] = {}
         for row in list(self._state.promises.values()):
             unit, live = self._state.units[row.unit_id], row.live
             is_theirs = (live.request_id, live.transfer_id) == (request_id, transfer_id)
+            is_theirs &= unit_ids is None or row.unit_id in unit_ids
             if is_theirs and live.status == "held" and unit.status in states:
                 await self.end_promise(live.promise_id, to="released", now=now)
                 self._free(row.unit_id, doubted_at=now if may_have_left else unit.doubted_at)
-                self._record_back(unit, why="given_back")
+                self._record_back(unit, why=why or "given_back")
                 freed[row.unit_id] = unit.unit.station_id
         return freed
 

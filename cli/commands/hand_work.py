@@ -1,0 +1,102 @@
+"""`xuelian hand`: what a dispatcher decides by hand of one bag, with who and why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.commands.requests import WaitOption, finish
+from cli.output import JsonOption, Output
+from cli.repeat_command import KeyOption
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="手工：指定、收回血袋，写明何人何故 · By hand: give a bag, take it back; who and why.",
+)
+
+RequestArgument = Annotated[str, typer.Argument(help="申请编号 · request id", show_default=False)]
+UnitArgument = Annotated[str, typer.Argument(help="血袋编号 · unit id", show_default=False)]
+ByOption = Annotated[
+    str, typer.Option(help="谁决定的，写姓名 · who answers for it", prompt="何人 · by whom")
+]
+ReasonOption = Annotated[str, typer.Option(help="为什么 · why", prompt="原因 · reason")]
+
+
+@app.command()
+def give(
+    request_id: RequestArgument,
+    unit_id: UnitArgument,
+    *,
+    by: ByOption,
+    reason: ReasonOption,
+    line: Annotated[int, typer.Option(min=1, max=50, help="第几行 · which line")] = 1,
+    instead_of: Annotated[
+        str | None, typer.Option(help="换下同一行的哪一袋 · the bag that goes back for it")
+    ] = None,
+    wait: WaitOption = 5,
+    idempotency_key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """把这袋血给这位患者 · Give this bag to that patient.
+
+    空闲的、或许给了更能等的申请而未拣的；安全内核照常判断。理由随预留可见，失去的一方也看得到。
+    It is free, or promised to who can wait longer and not picked; the safety kernel judges as ever.
+    The reason is seen with the promise, and by whoever loses the bag.
+
+    例 · Examples:
+      xuelian hand give 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 W1234-25-000017-RC \
+        --by 次仁 --reason 患儿须最新鲜的血
+      xuelian hand give 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 W1234-25-000017-RC --line 2 \
+        --instead-of W1234-25-000018-RC --by 次仁 --reason 那袋要走山路
+    """
+    from cli import request_opening  # noqa: PLC0415 - heavy imports stand in the commands
+
+    body = {"unit_id": unit_id, "line_no": line, "by": by, "reason": reason}
+    if instead_of is not None:
+        body["instead_of"] = instead_of
+    out = Output(as_json=as_json)
+    answer = request_opening.send_by_hand(
+        f"{request_id}/bags",
+        body,
+        settled={"--by": by, "--reason": reason},
+        wait_s=wait,
+        key=idempotency_key,
+        out=out,
+    )
+    finish(out, answer)
+
+
+@app.command("take-back")
+def take_back(
+    request_id: RequestArgument,
+    unit_id: UnitArgument,
+    *,
+    by: ByOption,
+    reason: ReasonOption,
+    wait: WaitOption = 5,
+    idempotency_key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """收回预留而未拣的血袋；申请立即重新配血 · Take back a bag that is not picked.
+
+    同一步里不再给它这袋；血袋回到库存，等着的申请随后可以得到。
+    The request is matched again at once, without this bag in that step; the bag is stock again, and
+    whoever waits may get it soon after.
+
+    例 · Example:
+      xuelian hand take-back 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 W1234-25-000017-RC \
+        --by 次仁 --reason 袋面有渗漏
+    """
+    from cli import request_opening  # noqa: PLC0415 - heavy imports stand in the commands
+
+    out = Output(as_json=as_json)
+    answer = request_opening.send_by_hand(
+        f"{request_id}/bags/{unit_id}/take-back",
+        {"by": by, "reason": reason},
+        settled={"--by": by, "--reason": reason},
+        wait_s=wait,
+        key=idempotency_key,
+        out=out,
+    )
+    finish(out, answer)

@@ -1,0 +1,77 @@
+"""Events about what a dispatcher decides by hand of one bag: who says so, and why.
+
+The principal is the source of the record; `by` is the person, as they stated it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from models.base import BagId, Identifier
+from models.broken_rule import BrokenRuleError
+from models.events.base import EventData
+from models.events.stock import REASON_MOST
+
+BY_MOST = 100
+"""The most characters of a person's name."""
+
+_LINE = r"^[^\x00-\x1f]*$"
+
+PersonName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=BY_MOST, pattern=_LINE),
+]
+StatedReason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=REASON_MOST, pattern=_LINE),
+]
+"""One line of text; blanks alone are neither a name nor a reason."""
+
+
+class BagGiven(EventData):
+    """A dispatcher gives this bag to that patient.
+
+    Attributes:
+        line_no: The line of the request that it is for.
+        unit_id: It is free, or promised to a request that can wait longer and not picked.
+        instead_of: A bag of the same line that is not picked and goes back to stock for it.
+        by: The person who answers for it.
+    """
+
+    TYPE: ClassVar[str] = "blood.request.bag-given.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "request_id"
+    request_id: Identifier
+    hospital_id: Identifier
+    station_id: Identifier
+    line_no: int = Field(ge=1, le=50)
+    unit_id: BagId
+    instead_of: BagId | None = None
+    by: PersonName
+    reason: StatedReason
+
+    @model_validator(mode="after")
+    def _is_another(self) -> Self:
+        if self.instead_of == self.unit_id:
+            raise BrokenRuleError("bag_instead_of_itself", "instead_of")
+        return self
+
+
+class BagTakenBack(EventData):
+    """A dispatcher takes a bag that is not picked back from a request.
+
+    Attributes:
+        by: The person who answers for it.
+    """
+
+    TYPE: ClassVar[str] = "blood.request.bag-taken-back.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "request_id"
+    request_id: Identifier
+    hospital_id: Identifier
+    station_id: Identifier
+    unit_id: BagId
+    by: PersonName
+    reason: StatedReason
