@@ -212,6 +212,20 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A bag that a person held back from everybody, until it ended."""
+
+    unit_id: str
+    station_id: str
+    actor: str
+    by: str
+    reason: str
+    placed_at: datetime
+    caused_by: str
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """A row of the audit with all its fields."""
 
@@ -277,6 +291,7 @@ class Rows:
     results: list[Result] = field(default_factory=list)
     recalls: list[Recall] = field(default_factory=list)
     scans: list[Scan] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     audit_heads: list[AuditHead] = field(default_factory=list)
 
@@ -327,6 +342,7 @@ async def _read_all(connection: asyncpg.Connection[asyncpg.Record]) -> Rows:
         results=await _read(connection, Result, "test_results"),
         recalls=await _read(connection, Recall, "recalls"),
         scans=await _read(connection, Scan, "unit_scans"),
+        holds=await _read(connection, Hold, "unit_holds"),
         links=await _read(connection, Link, "audit"),
         audit_heads=await _read(connection, AuditHead, "audit_heads"),
     )

@@ -242,6 +242,18 @@ def _check_hand_work(world: World) -> tuple[CheckResult, ...]:
             unit="bags",
             findings=hand_work.find_hand_work_undone(world),
         ),
+        CheckResult.of(
+            name="held_by_nobody",
+            title="无人署名的暂留 · held back, by nobody",
+            unit="bags",
+            findings=hand_work.find_held_by_nobody(world),
+        ),
+        CheckResult.of(
+            name="promised_while_held",
+            title="暂留期间许出 · promised while a person held it back",
+            unit="promises",
+            findings=hand_work.find_promised_while_held(world),
+        ),
     )
 
 

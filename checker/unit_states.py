@@ -1,6 +1,7 @@
 """The states of a unit and the changes between them, written a second time for checking.
 
-A unit is collected, in quarantine until its test results are back, on the shelf, reserved, picked,
+A unit is collected, in quarantine until its test results are back, on the shelf, there on hold by a
+person's word, reserved, picked,
 issued, in transit, received by the hospital, transfused; or returned, discarded, expired, recalled.
 Shares nothing with the engine's own definition.
 """
@@ -14,8 +15,11 @@ BIRTHS = frozenset({"collected", "quarantined", "available"})
 NEXT: dict[str, frozenset[str]] = {
     "collected": frozenset({"quarantined", "split", "discarded", "expired", "recalled"}),
     "quarantined": frozenset({"available", "split", "discarded", "expired", "recalled"}),
-    "available": frozenset({"reserved", "split", "discarded", "expired", "recalled"}),
-    "reserved": frozenset({"available", "picked", "issued", "discarded", "expired", "recalled"}),
+    "available": frozenset({"on_hold", "reserved", "split", "discarded", "expired", "recalled"}),
+    "on_hold": frozenset({"available", "discarded", "expired", "recalled"}),
+    "reserved": frozenset(
+        {"available", "on_hold", "picked", "issued", "discarded", "expired", "recalled"}
+    ),
     "picked": frozenset({"available", "issued", "discarded", "expired", "recalled"}),
     "issued": frozenset(
         {"in_transit", "received", "available", "returned", "discarded", "recalled"}

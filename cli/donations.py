@@ -55,6 +55,8 @@ def _print_units(out: Output, donation_id: str, units: Sequence[Row]) -> None:
     ]
     out.table(add_rows(table, rows))
     for unit in units:
+        if hold := unit.get("hold"):
+            out.say(f"  {unit['unit_id']}: 暂留 · on hold: {hold['by']}, {hold['reason']}")
         if unit["status"] in {"collected", "quarantined"}:
             for reason in unit["results_against"]:
                 out.say(f"  {unit['unit_id']}: {reason['zh']} · {reason['en']}")

@@ -68,6 +68,7 @@ BOUNDS: Mapping[str, Mapping[str, Bound]] = {
     "StockCounted": {"counted_at": Bound.PAST},
     "StockChanged": {"happened_at": Bound.PAST, "thawed_at": Bound.PAST},
     "DifferencesClosed": {"closed_at": Bound.PAST},
+    "HoldPlaced": {"until": Bound.AHEAD},
     "MadeComponent": {"expires_at": Bound.LABEL},
     "DonationSplit": {"split_at": Bound.PAST},
     "DonationRecalled": {"recalled_at": Bound.PAST},

@@ -50,6 +50,7 @@ STEP_FROM: Mapping[UnitStatus, Step | None] = {
     UnitStatus.QUARANTINED: None,
     UnitStatus.SPLIT: None,
     UnitStatus.AVAILABLE: Step.RESERVE,
+    UnitStatus.ON_HOLD: None,
     UnitStatus.RESERVED: Step.ISSUE,
     UnitStatus.PICKED: Step.ISSUE,
     UnitStatus.ISSUED: None,

@@ -105,6 +105,8 @@ TOPICS: tuple[Topic, ...] = (
             "blood.donation.split.v1",
             "blood.donation.recalled.v1",
             "blood.stock.differences-closed.v1",
+            "blood.stock.hold-placed.v1",
+            "blood.stock.hold-ended.v1",
         ),
     ),
     Topic(

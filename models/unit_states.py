@@ -83,11 +83,20 @@ _STATION = frozenset({Actor.STATION})
 _ENGINE = frozenset({Actor.ENGINE})
 _TIMER = frozenset({Actor.TIMER})
 _HOSPITAL = frozenset({Actor.STATION, Actor.HOSPITAL})
+_KEEPERS = frozenset({Actor.STATION, Actor.DISPATCHER})
 _RECALLERS = frozenset({Actor.STATION, Actor.DISPATCHER, Actor.ENGINE})
 _AT_HOSPITAL = (S.ISSUED, S.IN_TRANSIT, S.RECEIVED)
 """States in which a hospital's own staff may have the bag in their hands."""
 
-_EXPIRE = (S.COLLECTED, S.QUARANTINED, S.AVAILABLE, S.RESERVED, S.PICKED, S.RETURNED)
+_EXPIRE = (
+    S.COLLECTED,
+    S.QUARANTINED,
+    S.AVAILABLE,
+    S.ON_HOLD,
+    S.RESERVED,
+    S.PICKED,
+    S.RETURNED,
+)
 """States of units on a station's premises. A unit that left is not ended by a clock: it may be in
 use."""
 
@@ -128,6 +137,9 @@ def _list_moves() -> Iterator[Move]:
     # Released frozen red cells alone: what is made of them is released as they were.
     yield _move(S.AVAILABLE, S.SPLIT, "deglycerolised", "去甘油", _STATION, P.NONE)
     yield _move(S.QUARANTINED, S.AVAILABLE, "released", "检验合格放行", _ENGINE, P.NONE)
+    yield _move(S.AVAILABLE, S.ON_HOLD, "put_on_hold", "暂留", _KEEPERS, P.NONE)
+    yield _move(S.RESERVED, S.ON_HOLD, "put_on_hold", "暂留", _KEEPERS, P.LOST)
+    yield _move(S.ON_HOLD, S.AVAILABLE, "hold_ended", "解除暂留", _KEEPERS | _TIMER, P.NONE)
     yield _move(S.AVAILABLE, S.RESERVED, "promised", "预留", _ENGINE, P.MADE)
     yield _move(S.RESERVED, S.AVAILABLE, "given_back", "退回预留", _ENGINE | _TIMER, P.GIVEN_BACK)
     yield _move(S.RESERVED, S.PICKED, "picked", "拣血", _STATION, P.KEPT)

@@ -32,12 +32,14 @@ class UnitStatus(StrEnum):
     split: whole blood that was made into components, or frozen red cells that were deglycerolised;
         the end of that bag, not a loss.
     available: released to stock and free to be promised.
+    on_hold: released, and kept back from everybody by the word of a named person.
     """
 
     COLLECTED = "collected"
     QUARANTINED = "quarantined"
     SPLIT = "split"
     AVAILABLE = "available"
+    ON_HOLD = "on_hold"
     RESERVED = "reserved"
     PICKED = "picked"
     ISSUED = "issued"

@@ -37,6 +37,7 @@ from streams.services.stock_daily_record import StockDayService
 from streams.services.timers import TimerService
 from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_expiry import ExpiryService
+from streams.services.unit_holds import UnitHolds
 from streams.services.unit_scans import Scans
 from streams.solver.direct import DirectSolver
 from streams.store.database import Database
@@ -83,12 +84,14 @@ def build_services(
     requests = RequestService(directories=directory, decisions=decisions, hand=hand)
     patients = PatientChanges(decisions=decisions, hand=hand)
     expiry = ExpiryService(progress=progress, clearing=clearing)
+    holds = UnitHolds(progress=progress)
     stock = StockService(
         directories=directory,
         scans=Scans(progress=progress, releases=releases, clearing=clearing),
         releases=releases,
         splitting=DonationSplits(releases=releases),
         recalls=recalls,
+        holds=holds,
     )
     call_outs = CallOuts(causes=DonorNeeds(directories=directory))
     shortages = ShortageService(directories=directory, call_outs=call_outs)
@@ -136,6 +139,7 @@ def build_services(
                 TimerKind.NO_SHOW: call_outs.fire_no_show,
                 TimerKind.UNIT_EXPIRY: expiry.fire,
                 TimerKind.HOLD_PAST: expiry.end_holds,
+                TimerKind.UNIT_HOLD_END: holds.fire_end,
                 TimerKind.FEED_RETENTION: timers.fire_retention,
                 TimerKind.AUDIT_SEAL: fire_seal,
                 TimerKind.EXERCISE_END: alerts.end_exercise,

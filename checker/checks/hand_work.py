@@ -1,4 +1,4 @@
-"""Checks of hand work: every bag given by hand has who and why, and what was said was done.
+"""Checks of hand work: every bag given or held by hand has who and why, and what was said was done.
 
 What dispatchers said is read from Kafka, what became of it from PostgreSQL.
 """
@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from checker.database_rows import Promise
-from checker.evidence import REQUESTS, World
+from checker.database_rows import Hold, Promise
+from checker.evidence import REQUESTS, STOCK, World
 from checker.report import Finding
 
 GIVEN, TAKEN_BACK = "blood.request.bag-given.v1", "blood.request.bag-taken-back.v1"
+HELD, HOLD_ENDED = "blood.stock.hold-placed.v1", "blood.stock.hold-ended.v1"
+ON_HOLD = "on_hold"
 BY_HAND = ("given_by_hand", "given_by_hand_past_test")
 """Reasons of a promise that a dispatcher made."""
 
@@ -28,6 +30,7 @@ class Order:
         at: When it was taken in; None if PostgreSQL does not say.
     """
 
+    event_id: str
     type: str
     source: str
     body: dict[str, Any]
@@ -35,8 +38,8 @@ class Order:
 
     @property
     def about(self) -> tuple[str, str]:
-        """The request and the unit."""
-        return str(self.body.get("request_id")), str(self.body.get("unit_id"))
+        """The request, empty where none is named, and the unit."""
+        return str(self.body.get("request_id") or ""), str(self.body.get("unit_id"))
 
     @property
     def told(self) -> tuple[str, str, str]:
@@ -49,13 +52,15 @@ def list_orders(world: World) -> list[Order]:
     taken_at = {(row.source, row.event_id): row.taken_at for row in world.rows.inbox}
     return [
         Order(
+            event_id=record.event_id or "",
             type=record.type,
             source=record.source or "",
             body=record.body,
             at=taken_at[record.identity],
         )
-        for record in world.log.of(REQUESTS)
-        if record.type in {GIVEN, TAKEN_BACK}
+        for topic in (REQUESTS, STOCK)
+        for record in world.log.of(topic)
+        if record.type in {GIVEN, TAKEN_BACK, HELD, HOLD_ENDED}
         and isinstance(record.body, dict)
         and record.identity in taken_at
         and record.coordinate not in world.quarantined.coordinates
@@ -86,6 +91,9 @@ def find_given_by_nobody(world: World) -> Iterator[Finding]:
 
 def find_hand_work_undone(world: World) -> Iterator[Finding]:
     """Find what dispatchers said, and the engine took in, that was not done."""
+    holds: dict[str, list[Hold]] = defaultdict(list)
+    for hold in world.rows.holds:
+        holds[hold.unit_id].append(hold)
     for order in list_orders(world):
         request_id, unit_id = order.about
         instead = order.body.get("instead_of")
@@ -95,8 +103,53 @@ def find_hand_work_undone(world: World) -> Iterator[Finding]:
                 yield Finding(subject=unit_id, told=told)
             if instead is not None:
                 yield from _find_kept(world, order, str(instead))
-        else:
+        elif order.type == TAKEN_BACK:
             yield from _find_kept(world, order, unit_id)
+        elif not any(_is_done(hold, order) for hold in holds[unit_id]):
+            yield Finding(subject=unit_id, told=f"{order.event_id}: 暂留未执行 · not done")
+
+
+def _is_done(hold: Hold, order: Order) -> bool:
+    """Whether a hold was placed, or ended, by an order."""
+    if order.type == HELD:
+        return hold.caused_by == order.event_id
+    return hold.ended_at is not None and (order.at is None or hold.ended_at == order.at)
+
+
+def find_held_by_nobody(world: World) -> Iterator[Finding]:
+    """Find holds that nobody ordered like this, and units whose state says otherwise."""
+    ordered = {
+        (order.event_id, order.about[1], *order.told)
+        for order in list_orders(world)
+        if order.type == HELD
+    }
+    live = set()
+    for hold in world.rows.holds:
+        told = (hold.caused_by, hold.unit_id, hold.actor, hold.by, hold.reason)
+        if not all(told) or (STOCK not in world.log.trimmed and told not in ordered):
+            words = f"无人这样暂留 · nobody held it like this: {hold.by}, {hold.reason}"
+            yield Finding(subject=hold.unit_id, told=words)
+        if hold.ended_at is None:
+            live.add(hold.unit_id)
+    for unit in world.rows.units:
+        if (unit.status == ON_HOLD) != (unit.unit_id in live):
+            told_of = f"{unit.status}，暂留记录不符 · its hold says otherwise"
+            yield Finding(subject=unit.unit_id, told=told_of)
+
+
+def find_promised_while_held(world: World) -> Iterator[Finding]:
+    """Find units that were promised to somebody while a person held them back.
+
+    The clocks of two processes differ, and a promise may be written as the hold ends: as much as
+    the system takes to react is passed over. The order of the steps is judged by another check.
+    """
+    for hold in world.rows.holds:
+        for promise in world.promises_of_units.get(hold.unit_id, ()):
+            begins = max(promise.held_at, hold.placed_at)
+            ends = [at for at in (promise.ended_at, hold.ended_at) if at is not None]
+            if not ends or min(ends) - begins > world.reaction:
+                told = f"{promise.promise_id}: 暂留期间许出 · promised while {hold.by} held it"
+                yield Finding(subject=hold.unit_id, told=told)
 
 
 def _list_promises(world: World, request_id: str, unit_id: str) -> list[Promise]:

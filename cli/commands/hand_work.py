@@ -12,7 +12,7 @@ from cli.repeat_command import KeyOption
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="手工：指定、收回血袋，写明何人何故 · By hand: give a bag, take it back; who and why.",
+    help="手工：指定、收回、暂留血袋，写明何人何故 · By hand: give, take back, hold a bag.",
 )
 
 RequestArgument = Annotated[str, typer.Argument(help="申请编号 · request id", show_default=False)]
@@ -38,7 +38,7 @@ def give(
     idempotency_key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """把这袋血给这位患者 · Give this bag to that patient.
+    r"""把这袋血给这位患者 · Give this bag to that patient.
 
     空闲的、或许给了更能等的申请而未拣的；安全内核照常判断。理由随预留可见，失去的一方也看得到。
     It is free, or promised to who can wait longer and not picked; the safety kernel judges as ever.
@@ -78,7 +78,7 @@ def take_back(
     idempotency_key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """收回预留而未拣的血袋；申请立即重新配血 · Take back a bag that is not picked.
+    r"""收回预留而未拣的血袋；申请立即重新配血 · Take back a bag that is not picked.
 
     同一步里不再给它这袋；血袋回到库存，等着的申请随后可以得到。
     The request is matched again at once, without this bag in that step; the bag is stock again, and
@@ -100,3 +100,91 @@ def take_back(
         out=out,
     )
     finish(out, answer)
+
+
+StationArgument = Annotated[str, typer.Argument(help="血站 · station", show_default=False)]
+
+
+@app.command()
+def hold(
+    station: StationArgument,
+    unit_id: UnitArgument,
+    *,
+    by: ByOption,
+    reason: ReasonOption,
+    until: Annotated[
+        str | None, typer.Option(help="到何时为止，带时区；不写即到解除 · ends by itself then")
+    ] = None,
+    idempotency_key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    r"""暂留一袋血：谁也不会得到它，直到解除或到时 · Hold a bag back from everybody.
+
+    血袋留在原处；已许出而未拣的，失去它的申请立即重新配血并得知原因。
+    The bag stays where it is; if it is promised and not picked, whoever loses it is matched again
+    at once and told why.
+
+    例 · Examples:
+      xuelian hand hold shigatse W1234-25-000017-RC --by 次仁 --reason 袋面有渗漏
+      xuelian hand hold shigatse W1234-25-000017-RC --until 2025-01-07T14:00+08:00 \
+        --by 次仁 --reason 留给手术室
+    """
+    from cli.send_and_wait import Act, send_act  # noqa: PLC0415 - heavy imports stand in the commands
+
+    body = {"unit_id": unit_id, "by": by, "reason": reason}
+    if until is not None:
+        body["until"] = until
+    send_act(
+        f"/v1/stations/{station}/holds",
+        body,
+        out=Output(as_json=as_json),
+        what=f"暂留 · on hold: {unit_id}",
+        act=Act(key=idempotency_key),
+        settled={"--by": by, "--reason": reason},
+    )
+
+
+@app.command("end-hold")
+def end_hold(
+    station: StationArgument,
+    unit_id: UnitArgument,
+    *,
+    by: ByOption,
+    reason: ReasonOption,
+    idempotency_key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """解除暂留；血袋又是库存 · End the hold of a bag: it is stock again.
+
+    例 · Example:
+      xuelian hand end-hold shigatse W1234-25-000017-RC --by 次仁 --reason 手术已取消
+    """
+    from cli.send_and_wait import Act, send_act  # noqa: PLC0415 - heavy imports stand in the commands
+
+    send_act(
+        f"/v1/stations/{station}/holds/{unit_id}/end",
+        {"by": by, "reason": reason},
+        out=Output(as_json=as_json),
+        what=f"解除暂留 · hold ended: {unit_id}",
+        act=Act(key=idempotency_key),
+        settled={"--by": by, "--reason": reason},
+    )
+
+
+@app.command()
+def holds(station: StationArgument, *, as_json: JsonOption = False) -> None:
+    """列出暂留的血袋：何人、何故、到何时 · List the bags on hold: who, why, until when.
+
+    例 · Example:
+      xuelian hand holds shigatse
+    """
+    from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.holds import print_holds  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
+
+    with GatewayClient(load_settings()) as gateway:
+        answer = gateway.call("GET", f"/v1/stations/{station}/holds")
+    out = Output(as_json=as_json)
+    out.document(answer)
+    if not as_json:
+        print_holds(out, answer)

@@ -56,6 +56,7 @@ STATUS_WORDS = {
     "collected": "已采集",
     "quarantined": "待检",
     "available": "在库",
+    "on_hold": "血联已暂留",
     "reserved": "血联已预留",
     "picked": "血联已拣血",
     "returned": "退回",

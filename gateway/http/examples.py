@@ -84,6 +84,19 @@ BAG_GIVEN: Examples = {
 BAG_TAKEN_BACK = _one(
     "袋面有渗漏 · a damp bag", {"by": "次仁 · Tsering", "reason": "袋面有渗漏 · the bag looks damp"}
 )
+HOLD = _one(
+    "留给手术室，到两点 · for theatre 2, until two",
+    {
+        "unit_id": "W1234-25-000017-RC",
+        "until": "2025-01-07T14:00:00+08:00",
+        "by": "次仁 · Tsering",
+        "reason": "留给手术室 2 · for theatre 2",
+    },
+)
+HOLD_END = _one(
+    "手术取消 · the operation is off",
+    {"by": "次仁 · Tsering", "reason": "手术已取消 · the operation is off"},
+)
 ALERT = _one(
     "定日地震 · the Dingri earthquake",
     {

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from gateway.http.problems import MEDIA_TYPE, TITLES
-from models.events.hand_work import BagGiven, BagTakenBack
+from models.events.hand_work import BagGiven, BagTakenBack, HoldEnded, HoldPlaced
 from models.patient_records import PatientChange
 from models.requests import Amendment, Cancellation, UrgentRequest
 
@@ -105,6 +105,8 @@ def _hand_read() -> dict[str, Schema]:
         ),
         "BagGift": _without(BagGiven, "request_id", "station_id", "hospital_id"),
         "BagReturn": _without(BagTakenBack, "request_id", "station_id", "hospital_id", "unit_id"),
+        "NewHold": _without(HoldPlaced, "station_id"),
+        "HoldEnd": _without(HoldEnded, "station_id", "unit_id"),
         "PatientRecordChange": _without(
             PatientChange, "hospital_id", "station_id", "reference", "changed_by"
         ),

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from models.base import BagId, Identifier
+from models.base import BagId, Identifier, Instant
 from models.broken_rule import BrokenRuleError
 from models.events.base import EventData
 from models.events.stock import REASON_MOST
@@ -71,6 +71,41 @@ class BagTakenBack(EventData):
     SUBJECT: ClassVar[str] = "request_id"
     request_id: Identifier
     hospital_id: Identifier
+    station_id: Identifier
+    unit_id: BagId
+    by: PersonName
+    reason: StatedReason
+
+
+class HoldPlaced(EventData):
+    """A dispatcher, or the station that has it, holds a bag: nobody is given it meanwhile.
+
+    Attributes:
+        station_id: Where the bag is. It may be promised as long as it is not picked.
+        until: When the hold ends by itself; None if somebody is to end it.
+        by: The person who answers for it.
+    """
+
+    TYPE: ClassVar[str] = "blood.stock.hold-placed.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "unit_id"
+    station_id: Identifier
+    unit_id: BagId
+    until: Instant | None = None
+    by: PersonName
+    reason: StatedReason
+
+
+class HoldEnded(EventData):
+    """A dispatcher, or the station that has it, ends the hold of a bag: it is stock again.
+
+    Attributes:
+        by: The person who answers for it.
+    """
+
+    TYPE: ClassVar[str] = "blood.stock.hold-ended.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "unit_id"
     station_id: Identifier
     unit_id: BagId
     by: PersonName

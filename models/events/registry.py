@@ -34,6 +34,8 @@ EVENT_CLASSES: Mapping[str, type[EventData]] = {
         requests.PatientChanged,
         hand_work.BagGiven,
         hand_work.BagTakenBack,
+        hand_work.HoldPlaced,
+        hand_work.HoldEnded,
         requests.RequestDecided,
         stock.StockCounted,
         stock.StockChanged,

@@ -121,6 +121,28 @@ class FoundUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitHold:
+    """A bag that is kept back from everybody.
+
+    Attributes:
+        station_id: Where it is.
+        actor: Whose key it was, such as `dispatcher/night-desk`.
+        by: The person, as they stated it.
+        until: When it ends by itself; None if somebody is to end it.
+        caused_by: The event that placed it.
+    """
+
+    unit_id: str
+    station_id: str
+    actor: str
+    by: str
+    reason: str
+    placed_at: datetime
+    until: datetime | None
+    caused_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewUnit:
     """A unit that becomes known.
 
@@ -215,6 +237,18 @@ class StockStore(Protocol):
         self, unit_id: str, *, thawed_at: datetime, made_until: datetime
     ) -> None:
         """Keep when a unit was thawed, the first time that it is told, and what this ends."""
+        ...
+
+    async def add_hold(self, hold: UnitHold) -> None:
+        """Write who holds a unit, and why."""
+        ...
+
+    async def find_hold(self, unit_id: str) -> UnitHold | None:
+        """Return the hold that a locked unit is under, or None if it is under none."""
+        ...
+
+    async def end_hold(self, unit_id: str, *, by: str, why: str, now: datetime) -> None:
+        """End the hold of a unit that leaves `on_hold`; only `services.unit_moves` calls this."""
         ...
 
     async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:

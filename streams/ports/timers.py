@@ -29,6 +29,7 @@ class TimerKind(StrEnum):
     EXERCISE_END = "exercise_end"
     DONORS_CHANGED = "donors_changed"
     PATIENT_CHANGED = "patient_changed"
+    UNIT_HOLD_END = "unit_hold_end"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

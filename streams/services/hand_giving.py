@@ -16,6 +16,7 @@ from models.errors import ContractError, DomainRefusal, TransientError
 from models.events.hand_work import BagGiven, BagTakenBack
 from models.requests import RequestLine, UrgentRequest
 from models.texts import join_texts, render
+from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.matching.hand_given import HandGiven, HandWork
 from streams.ports import UnitOfWork
@@ -24,12 +25,14 @@ from streams.ports.stock import FoundUnit
 from streams.services.request_decisions import RequestDecisions
 from streams.services.request_patients import read_with_record
 from streams.services.unit_clearance import UnitClearances
-from streams.services.unit_moves import give_back_held, take_back
+from streams.services.unit_moves import MoveCause, give_back_held, move, take_back
 
 GIVEN, TAKEN_BACK = "given_by_hand", "taken_back_by_hand"
 """What the audit of a request says."""
 
 _UNPICKED = (UnitStatus.RESERVED,)
+_TAKEN = frozenset({UnitStatus.RESERVED, UnitStatus.ON_HOLD})
+"""States of a bag that is not free and may be given all the same."""
 
 
 class HandGiving:
@@ -82,6 +85,7 @@ class HandGiving:
         if event.instead_of is not None:
             state = await _give_one_back(work, state, event.instead_of, why=_write_why(event))
             withheld = frozenset({event.instead_of})
+        await _end_hold(work, found, event)
         loser = await _take_from(work, found, state.request)
         given = HandGiven(
             line_no=line.line_no,
@@ -241,9 +245,8 @@ def _ensure_lacking(state: RequestState, line: RequestLine, instead: FoundUnit |
 
 
 def _as_free(unit: UnitFacts) -> UnitFacts:
-    """Return a bag that is promised to others as it will be once it is taken from them."""
-    is_promised = unit.status is UnitStatus.RESERVED
-    return replace(unit, status=UnitStatus.AVAILABLE) if is_promised else unit
+    """Return a bag that is promised to others, or held, as it will be once it is taken."""
+    return replace(unit, status=UnitStatus.AVAILABLE) if unit.status in _TAKEN else unit
 
 
 async def _give_one_back(
@@ -256,6 +259,17 @@ async def _give_one_back(
     if not given_back:
         raise TransientError("postgres_contended", detail="unit")
     return left
+
+
+async def _end_hold(work: UnitOfWork, found: FoundUnit, event: BagGiven) -> None:
+    if found.unit.status is not UnitStatus.ON_HOLD:
+        return
+    locked = (await work.stock.lock_units([event.unit_id])).get(event.unit_id)
+    if locked is None or locked.status is not UnitStatus.ON_HOLD:
+        raise TransientError("postgres_contended", detail="unit")
+    why = f"{GIVEN} {event.request_id} by {event.by}: {event.reason}"
+    cause = MoveCause(actor=Actor.DISPATCHER, why=why)
+    await move(work, locked, UnitStatus.AVAILABLE, cause)
 
 
 async def _take_from(

@@ -14,6 +14,7 @@ from models.events import EventData
 from models.events.alerts import AlertReceived
 from models.events.donations import DonationRecalled, DonationSplit, DonationTested
 from models.events.donors import CallOutAnswered
+from models.events.hand_work import HoldEnded, HoldPlaced
 from models.events.shortages import OfferMade
 from models.events.stock import DifferencesClosed, StockChanged, StockCounted
 from streams.matching.alert_doubts import list_in_reach
@@ -41,6 +42,8 @@ def _list_of_alert(event: AlertReceived, directory: Directory) -> list[str]:
 LOCKS_OF_EVENTS: Mapping[type[EventData], Callable[[Any, Directory], list[str]]] = {
     StockCounted: _list_of_station,
     StockChanged: _list_of_station,
+    HoldPlaced: _list_of_station,
+    HoldEnded: _list_of_station,
     DifferencesClosed: _list_of_station,
     DonationTested: _list_of_station,
     DonationSplit: _list_of_station,

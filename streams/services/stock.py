@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from models.errors import ContractError
 from models.events.donations import DonationRecalled, DonationSplit, DonationTested
+from models.events.hand_work import HoldEnded, HoldPlaced
 from models.events.stock import DifferencesClosed, StockChanged, StockCounted
 from streams.ports import DirectorySource, Received, UnitOfWork
 from streams.services.component_preparation import DonationSplits
@@ -15,6 +16,7 @@ from streams.services.donation_recalls import Recalls
 from streams.services.quarantine_release import Releases
 from streams.services.stock_counts import Counts
 from streams.services.stock_differences import DifferenceClosure
+from streams.services.unit_holds import UnitHolds
 from streams.services.unit_scans import Scans
 
 
@@ -27,6 +29,7 @@ class StockService:
         releases: Keeps laboratory results.
         splitting: Makes components of whole blood.
         recalls: Freezes donations.
+        holds: Keeps bags back by hand.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class StockService:
         releases: Releases,
         splitting: DonationSplits,
         recalls: Recalls,
+        holds: UnitHolds,
     ) -> None:
         self._directories = directories
         self._scans = scans
@@ -44,6 +48,7 @@ class StockService:
         self._releases = releases
         self._splitting = splitting
         self._recalls = recalls
+        self._holds = holds
 
     async def act(self, work: UnitOfWork, record: Received) -> None:
         """Act on one new record.
@@ -69,6 +74,12 @@ class StockService:
             case DonationRecalled():
                 await self._ensure_station(event.station_id)
                 await self._recalls.act(work, record, event)
+            case HoldPlaced():
+                await self._ensure_station(event.station_id)
+                await self._holds.place(work, record, event)
+            case HoldEnded():
+                await self._ensure_station(event.station_id)
+                await self._holds.end(work, record, event)
             case DifferencesClosed():
                 await self._ensure_station(event.station_id)
                 await DifferenceClosure(

@@ -18,7 +18,7 @@ from streams.ports.stock import UnitState
 from streams.services.unit_moves import MoveCause, name_actor, relocate
 
 _FREE = frozenset({UnitStatus.AVAILABLE, UnitStatus.QUARANTINED})
-_RELEASED = frozenset({UnitStatus.AVAILABLE, UnitStatus.RETURNED})
+_RELEASED = frozenset({UnitStatus.AVAILABLE, UnitStatus.ON_HOLD, UnitStatus.RETURNED})
 """States of a unit that can have been given out by hand: it was released and not promised."""
 
 Change = Callable[[UnitOfWork, Received, StockChanged], Awaitable[None]]

@@ -77,6 +77,12 @@ async def move(
         await work.stock.end_promise(
             state.promise.promise_id, to=step.promise, now=work.context.now
         )
+    if state.status is UnitStatus.ON_HOLD:
+        # However it leaves, nobody holds it any more.
+        await work.timers.drop(TimerKind.UNIT_HOLD_END, state.unit_id)
+        await work.stock.end_hold(
+            state.unit_id, by=work.context.actor, why=cause.why, now=work.context.now
+        )
     await work.stock.move_unit(state.unit_id, to=to, changes=changes)
     work.record(
         Transition(

@@ -22,6 +22,7 @@ from streams.ports.stock import (
     MoveChanges,
     NewUnit,
     TakeableUnit,
+    UnitHold,
     UnitScan,
     UnitState,
 )
@@ -155,6 +156,16 @@ class PgStock:
             thawed=UnitTraits(thawed_at=thawed_at).model_dump(mode="json", include={"thawed_at"}),
             made_until=made_until,
         )
+
+    async def add_hold(self, hold: UnitHold) -> None:
+        await _QUERIES.add_hold(self._connection, **asdict(hold))
+
+    async def find_hold(self, unit_id: str) -> UnitHold | None:
+        row = await _QUERIES.find_hold(self._connection, unit_id=unit_id)
+        return None if row is None else UnitHold(**row)
+
+    async def end_hold(self, unit_id: str, *, by: str, why: str, now: datetime) -> None:
+        await _QUERIES.end_hold(self._connection, unit_id=unit_id, by=by, why=why, now=now)
 
     async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:
         await _QUERIES.add_scan(self._connection, **asdict(scan), now=now)

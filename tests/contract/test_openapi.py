@@ -20,7 +20,7 @@ from gateway.http.routes.shortages import NewOffer
 from gateway.http.routes.stock import NewStockChange
 from gateway.scans.batch import NewScan
 from models.alerts import Alert
-from models.events.hand_work import BagGiven, BagTakenBack
+from models.events.hand_work import BagGiven, BagTakenBack, HoldEnded, HoldPlaced
 from models.events.stock import Attestation
 from models.facilities import Hospital, Station
 from models.patient_records import PatientChange
@@ -36,6 +36,10 @@ IDS = {
     "hospital_id": "h",
     "reference": "P1",
 }
+
+
+OF_A_BAG = {BagTakenBack, HoldEnded}
+"""The path names the bag."""
 
 
 def _build_document() -> dict[str, Any]:
@@ -121,12 +125,14 @@ def test_a_caller_cannot_choose_identifiers() -> None:
         (PatientChange, examples.PATIENT_CHANGE),
         (BagGiven, examples.BAG_GIVEN),
         (BagTakenBack, examples.BAG_TAKEN_BACK),
+        (HoldPlaced, examples.HOLD),
+        (HoldEnded, examples.HOLD_END),
     ],
 )
 def test_examples_of_hand_read_bodies_are_valid(model: Any, some: dict[str, Any]) -> None:  # noqa: ANN401 - any model
     ids = {name: told for name, told in IDS.items() if name in model.model_fields}
     for example in some.values():
-        told = {"unit_id": "U1", **example["value"]} if model is BagTakenBack else example["value"]
+        told = {"unit_id": "U1", **example["value"]} if model in OF_A_BAG else example["value"]
         TypeAdapter(model).validate_python({**told, **ids})
 
 

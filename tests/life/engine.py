@@ -33,6 +33,7 @@ from streams.services.shortages import ShortageService
 from streams.services.stock import StockService
 from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_expiry import ExpiryService
+from streams.services.unit_holds import UnitHolds
 from streams.services.unit_scans import Scans
 from tests.support.memory_store.counts import MemoryCounts
 from tests.support.memory_store.demand import MemoryDemand
@@ -56,10 +57,13 @@ class _Absent:
 
 
 class _Timers(_Absent):
-    """The part of `ports.TimerStore` that a rematch needs."""
+    """The part of `ports.TimerStore` that a rematch and the end of a hold need."""
 
     def __init__(self, state: State) -> None:
         self._state = state
+
+    async def drop(self, kind: TimerKind, subject: str) -> None:
+        self._state.timers.pop(f"{kind}:{subject}", None)
 
     async def drop_due(self, kind: TimerKind, station_id: str, *, now: datetime) -> None:
         timers = self._state.timers
@@ -194,12 +198,14 @@ class MemoryEngine:
         self._requests = RequestService(directories=directories, decisions=decisions, hand=hand)
         patients = PatientChanges(decisions=decisions, hand=hand)
         expiry = ExpiryService(progress=progress, clearing=clearing)
+        holds = UnitHolds(progress=progress)
         self._stock = StockService(
             directories=directories,
             scans=Scans(progress=progress, releases=releases, clearing=clearing),
             releases=releases,
             splitting=DonationSplits(releases=releases),
             recalls=recalls,
+            holds=holds,
         )
         self._fires: dict[TimerKind, timers.Fire] = {
             TimerKind.REMATCH: progress.rematch,
@@ -208,6 +214,7 @@ class MemoryEngine:
             TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),
             TimerKind.UNIT_EXPIRY: expiry.fire,
             TimerKind.HOLD_PAST: expiry.end_holds,
+            TimerKind.UNIT_HOLD_END: holds.fire_end,
         }
 
     async def feed(self, record: Received, now: datetime) -> None:

@@ -36,7 +36,7 @@ TABLES = (
     "stations", "hospitals", "units", "requests", "request_lines", "decisions", "shortages",
     "activations", "offers",
     "transfers", "promises", "donors", "call_outs", "inbox", "outbox_keys", "outbox",
-    "dead_letters", "audit", "audit_heads", "test_results", "recalls", "unit_scans",
+    "dead_letters", "audit", "audit_heads", "test_results", "recalls", "unit_scans", "unit_holds",
     "reconciliations", "reconciliation_differences",
 )  # fmt: skip
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.events.hand_work import BagGiven, BagTakenBack
+from models.events.hand_work import BagGiven, BagTakenBack, HoldEnded, HoldPlaced
 from models.groups import BloodGroup
 from models.patients import Patient
 from tests.support.seeding import Seed, minutes
-from tests.support.seeding_acts import HOSPITAL, STATION, decide, end_promise, request, unit
+from tests.support.seeding_acts import (
+    HOSPITAL,
+    STATION,
+    decide,
+    end_promise,
+    request,
+    trail,
+    unit,
+)
+from tests.support.seeding_life import live
 
 Plant = Callable[[Seed], None]
 
@@ -30,6 +39,11 @@ def add_hand_work(seed: Seed) -> None:
     decide(seed, "r-back", at=57, units=["U7"])
     take_back(seed, "r-back", "U7", at=58)
     decide(seed, "r-back", at=58, units=["U8"])
+    for unit_id in ("H3", "H4"):
+        unit(seed, unit_id, group="AB+")
+        live(seed, unit_id, "available", at=5)
+        hold(seed, unit_id, at=50)
+    end_hold(seed, "H4", at=58)
 
 
 def order_gift(
@@ -50,6 +64,32 @@ def order_gift(
 def order_back(seed: Seed, request_id: str, unit_id: str, *, at: float) -> None:
     taken = BagTakenBack.model_validate({**_OF, "request_id": request_id, "unit_id": unit_id})
     seed.take_in(taken, event_id=f"e-back-{unit_id}", source=DESK, at=minutes(at))
+
+
+def hold(seed: Seed, unit_id: str, *, at: float) -> None:
+    """A bag that a dispatcher holds back from now on."""
+    told = {"station_id": STATION, "unit_id": unit_id, "by": BY, "reason": WHY}
+    event_id = f"e-hold-{unit_id}"
+    seed.take_in(HoldPlaced.model_validate(told), event_id=event_id, source=DESK, at=minutes(at))
+    trail(seed, unit_id, "on_hold", at=minutes(at))
+    seed.row("units", unit_id=unit_id)["status"] = "on_hold"
+    seed.rows["unit_holds"].append(
+        told | {"actor": DESK, "placed_at": minutes(at), "caused_by": event_id}
+    )
+
+
+def end_hold(seed: Seed, unit_id: str, *, at: float) -> None:
+    told = {"station_id": STATION, "unit_id": unit_id, "by": BY, "reason": WHY}
+    seed.take_in(
+        HoldEnded.model_validate(told),
+        event_id=f"e-hold-end-{unit_id}",
+        source=DESK,
+        at=minutes(at),
+    )
+    trail(seed, unit_id, "available", at=minutes(at))
+    seed.row("units", unit_id=unit_id)["status"] = "available"
+    row = seed.row("unit_holds", unit_id=unit_id)
+    row |= {"ended_at": minutes(at), "ended_by": DESK, "ended_why": WHY}
 
 
 def take_back(seed: Seed, request_id: str, unit_id: str, *, at: float) -> None:
@@ -104,6 +144,37 @@ def keep_both(seed: Seed) -> None:
     sign(seed, "X2")
 
 
+def hold_for_another_reason(seed: Seed) -> None:
+    seed.row("unit_holds", unit_id="H3")["reason"] = "because"
+
+
+def hold_without_an_order(seed: Seed) -> None:
+    unit(seed, "X1", group="AB+")
+    live(seed, "X1", "available", "on_hold", at=5)
+    row = seed.row("unit_holds", unit_id="H3")
+    seed.rows["unit_holds"].append(row | {"unit_id": "X1", "caused_by": "e-nobody"})
+
+
+def forget_who_holds(seed: Seed) -> None:
+    """The state stands and nothing says who wanted it; the order was done and is over."""
+    row = seed.row("unit_holds", unit_id="H3")
+    row |= {"ended_at": minutes(59), "ended_by": DESK, "ended_why": WHY}
+
+
+def never_hold(seed: Seed) -> None:
+    """The engine took the order in and left the bag where it was."""
+    unit(seed, "X1", group="AB+")
+    told = {"station_id": STATION, "unit_id": "X1", "by": BY, "reason": WHY}
+    placed = HoldPlaced.model_validate(told)
+    seed.take_in(placed, event_id="e-hold-X1", source=DESK, at=minutes(60))
+
+
+def promise_what_is_held(seed: Seed) -> None:
+    """The bag was held until the fifty-eighth minute, and promised before that all the same."""
+    request(seed, "r-held", Patient(group=BloodGroup.AB_POS), at=53, quantity=1)
+    decide(seed, "r-held", at=53, units=["H4"])
+
+
 HAND_FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("given_by_nobody", "no name", forget_the_name),
     ("given_by_nobody", "another reason than was told", say_another_reason),
@@ -112,4 +183,9 @@ HAND_FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("hand_work_undone", "still held", keep_what_goes_back),
     ("hand_work_undone", "given again in the same step", give_it_again),
     ("hand_work_undone", "the other bag stays", keep_both),
+    ("hand_work_undone", "never held", never_hold),
+    ("held_by_nobody", "another reason than was told", hold_for_another_reason),
+    ("held_by_nobody", "no order", hold_without_an_order),
+    ("held_by_nobody", "the state alone", forget_who_holds),
+    ("promised_while_held", "promised in between", promise_what_is_held),
 )

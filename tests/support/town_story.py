@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from models.components import Component
 from models.decisions import Decision
 from models.emergency_release import EmergencyRelease
 from models.events.donations import DonationRecalled
-from models.events.hand_work import BagGiven, BagTakenBack
+from models.events.hand_work import BagGiven, BagTakenBack, HoldEnded, HoldPlaced
 from models.events.requests import (
     PatientChanged,
     RequestAmended,
@@ -171,6 +171,17 @@ class Story:
             reason=WHY,
         )
         await self.hand.send(taken, DISPATCHER)
+
+    async def hold(
+        self, unit_id: str, *, until: datetime | None = None, source: str = DISPATCHER
+    ) -> None:
+        """A dispatcher holds a bag of the town's station."""
+        held = HoldPlaced(station_id=STATION_ID, unit_id=unit_id, until=until, by=BY, reason=WHY)
+        await self.hand.send(held, source)
+
+    async def end_hold(self, unit_id: str, *, source: str = DISPATCHER) -> None:
+        ended = HoldEnded(station_id=STATION_ID, unit_id=unit_id, by=BY, reason=WHY)
+        await self.hand.send(ended, source)
 
     def refused(self) -> list[str]:
         """The codes of what was refused since this was asked last."""

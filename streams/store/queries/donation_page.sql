@@ -2,7 +2,13 @@
 SELECT
     u.unit_id, u.parent_id, u.component, u.blood_group AS "group", u.volume_ml, u.status,
     u.station_id, u.source, u.collected_at, u.expires_at, u.released_at, u.attested_by,
-    p.request_id, r.hospital_id, t.to_station_id
+    p.request_id, r.hospital_id, t.to_station_id,
+    (
+        SELECT jsonb_build_object(
+            'key', h.actor, 'by', h.by, 'reason', h.reason, 'placed_at', h.placed_at, 'until', h.until
+        )
+        FROM unit_holds AS h WHERE h.unit_id = u.unit_id AND h.ended_at IS NULL
+    ) AS hold
 FROM units AS u
 LEFT JOIN LATERAL (
     SELECT request_id, transfer_id FROM promises

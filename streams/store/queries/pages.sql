@@ -204,7 +204,9 @@ SELECT
     blood_group,
     CASE
         WHEN
-            status IN ('collected', 'quarantined', 'available', 'reserved', 'picked', 'returned')
+            status IN (
+                'collected', 'quarantined', 'available', 'on_hold', 'reserved', 'picked', 'returned'
+            )
             AND usable_until <= :now::timestamptz
         THEN 'expired'
         ELSE status

@@ -131,6 +131,21 @@ UPDATE units SET
     made_until = least(made_until, :made_until::timestamptz)
 WHERE unit_id = :unit_id;
 
+-- name: add_hold!
+INSERT INTO unit_holds (
+    unit_id, station_id, actor, by, reason, placed_at, until, caused_by
+) VALUES (
+    :unit_id, :station_id, :actor, :by, :reason, :placed_at, :until, :caused_by
+);
+
+-- name: find_hold^
+SELECT unit_id, station_id, actor, by, reason, placed_at, until, caused_by
+FROM unit_holds WHERE unit_id = :unit_id AND ended_at IS NULL;
+
+-- name: end_hold!
+UPDATE unit_holds SET ended_at = :now, ended_by = :by, ended_why = :why
+WHERE unit_id = :unit_id AND ended_at IS NULL;
+
 -- name: add_scan!
 INSERT INTO unit_scans (
     unit_id, change, actor, facility_id, done_by, epoch, out_of_control_s, happened_at, caused_by,
@@ -271,7 +286,7 @@ ORDER BY u.unit_id;
 SELECT unit_id FROM units
 WHERE
     usable_until <= :now
-    AND status IN ('collected', 'quarantined', 'available', 'reserved', 'picked', 'returned')
+    AND status IN ('collected', 'quarantined', 'available', 'on_hold', 'reserved', 'picked', 'returned')
 ORDER BY unit_id
 LIMIT 1000;
 

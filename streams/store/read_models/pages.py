@@ -29,6 +29,7 @@ _HELD_STATUSES = (
     "collected",
     "quarantined",
     "available",
+    "on_hold",
     "reserved",
     "picked",
     "issued",

@@ -77,7 +77,7 @@ CREATE TABLE public.units (
     CONSTRAINT units_out_of_control_ck CHECK ((out_of_control_s >= 0)),
     CONSTRAINT units_released_ck CHECK (((released_at IS NOT NULL) OR (status = ANY (ARRAY['collected'::text, 'quarantined'::text, 'split'::text, 'discarded'::text, 'expired'::text, 'recalled'::text])))),
     CONSTRAINT units_source_ck CHECK ((source = ANY (ARRAY['stock'::text, 'donor'::text, 'neighbour'::text]))),
-    CONSTRAINT units_status_ck CHECK ((status = ANY (ARRAY['collected'::text, 'quarantined'::text, 'split'::text, 'available'::text, 'reserved'::text, 'picked'::text, 'issued'::text, 'in_transit'::text, 'received'::text, 'transfused'::text, 'returned'::text, 'discarded'::text, 'expired'::text, 'recalled'::text]))),
+    CONSTRAINT units_status_ck CHECK ((status = ANY (ARRAY['collected'::text, 'quarantined'::text, 'split'::text, 'available'::text, 'on_hold'::text, 'reserved'::text, 'picked'::text, 'issued'::text, 'in_transit'::text, 'received'::text, 'transfused'::text, 'returned'::text, 'discarded'::text, 'expired'::text, 'recalled'::text]))),
     CONSTRAINT units_volume_ck CHECK (((volume_ml >= 1) AND (volume_ml <= 1000)))
 )
 WITH (fillfactor='80');
@@ -541,6 +541,33 @@ CREATE TABLE public.transfers (
     CONSTRAINT transfers_status_ck CHECK ((status = ANY (ARRAY['agreed'::text, 'in_transit'::text, 'completed'::text, 'cancelled'::text])))
 );
 
+CREATE TABLE public.unit_holds (
+    hold_no bigint NOT NULL,
+    unit_id public.identifier NOT NULL,
+    station_id public.identifier NOT NULL,
+    actor text NOT NULL,
+    by text NOT NULL,
+    reason text NOT NULL,
+    placed_at timestamp with time zone NOT NULL,
+    until timestamp with time zone,
+    caused_by text NOT NULL,
+    ended_at timestamp with time zone,
+    ended_by text,
+    ended_why text,
+    CONSTRAINT unit_holds_ended_ck CHECK ((((ended_at IS NULL) = (ended_by IS NULL)) AND ((ended_at IS NULL) = (ended_why IS NULL)))),
+    CONSTRAINT unit_holds_signed_ck CHECK (((btrim(by) <> ''::text) AND (btrim(reason) <> ''::text))),
+    CONSTRAINT unit_holds_until_ck CHECK ((until > placed_at))
+);
+
+ALTER TABLE public.unit_holds ALTER COLUMN hold_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.unit_holds_hold_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.unit_scans (
     scan_no bigint NOT NULL,
     unit_id public.identifier NOT NULL,
@@ -699,6 +726,9 @@ ALTER TABLE ONLY public.timers
 ALTER TABLE ONLY public.transfers
     ADD CONSTRAINT transfers_pkey PRIMARY KEY (transfer_id);
 
+ALTER TABLE ONLY public.unit_holds
+    ADD CONSTRAINT unit_holds_pkey PRIMARY KEY (hold_no);
+
 ALTER TABLE ONLY public.unit_scans
     ADD CONSTRAINT unit_scans_pkey PRIMARY KEY (scan_no);
 
@@ -787,6 +817,10 @@ CREATE UNIQUE INDEX test_results_supersedes_uq ON public.test_results USING btre
 
 CREATE INDEX timers_due_ix ON public.timers USING btree (due_at);
 
+CREATE UNIQUE INDEX unit_holds_live_uq ON public.unit_holds USING btree (unit_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX unit_holds_station_ix ON public.unit_holds USING btree (station_id, placed_at) WHERE (ended_at IS NULL);
+
 CREATE INDEX unit_scans_unit_ix ON public.unit_scans USING btree (unit_id);
 
 CREATE INDEX units_choice_ix ON public.units USING btree (station_id, component, blood_group, ((doubted_at IS NOT NULL)), rarity, expires_at, unit_id) WHERE (status = 'available'::text);
@@ -797,7 +831,7 @@ CREATE INDEX units_donation_zeros_ix ON public.units USING btree (ltrim((donatio
 
 CREATE INDEX units_doubted_ix ON public.units USING btree (doubted_at) WHERE (doubted_at IS NOT NULL);
 
-CREATE INDEX units_expiry_ix ON public.units USING btree (usable_until) WHERE (status = ANY (ARRAY['collected'::text, 'quarantined'::text, 'available'::text, 'reserved'::text, 'picked'::text, 'returned'::text]));
+CREATE INDEX units_expiry_ix ON public.units USING btree (usable_until) WHERE (status = ANY (ARRAY['collected'::text, 'quarantined'::text, 'available'::text, 'on_hold'::text, 'reserved'::text, 'picked'::text, 'returned'::text]));
 
 CREATE INDEX units_parent_ix ON public.units USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 
@@ -922,6 +956,9 @@ ALTER TABLE ONLY public.transfers
 
 ALTER TABLE ONLY public.transfers
     ADD CONSTRAINT transfers_to_fk FOREIGN KEY (to_station_id) REFERENCES public.stations(station_id);
+
+ALTER TABLE ONLY public.unit_holds
+    ADD CONSTRAINT unit_holds_unit_fk FOREIGN KEY (unit_id) REFERENCES public.units(unit_id);
 
 ALTER TABLE ONLY public.unit_scans
     ADD CONSTRAINT unit_scans_unit_fk FOREIGN KEY (unit_id) REFERENCES public.units(unit_id);

@@ -13,7 +13,7 @@ from models.shortages import Shortage, Transfer
 from models.units import Unit, UnitStatus
 from streams.ports import Timer
 from streams.ports.call_outs import ReserveCall
-from streams.ports.stock import LivePromise
+from streams.ports.stock import LivePromise, UnitHold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,7 @@ class State:
     results: dict[str, tuple[StationResult, ...]] = field(default_factory=dict)
     recalls: dict[str, str] = field(default_factory=dict)
     timers: dict[str, Timer] = field(default_factory=dict)
+    holds: dict[str, UnitHold] = field(default_factory=dict)
     calls: dict[str, ReserveCall] = field(default_factory=dict)
     shortages: dict[str, Shortage] = field(default_factory=dict)
     transfers: dict[str, Transfer] = field(default_factory=dict)

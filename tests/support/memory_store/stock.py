@@ -29,6 +29,7 @@ from streams.ports.stock import (
     MoveChanges,
     NewUnit,
     TakeableUnit,
+    UnitHold,
     UnitScan,
     UnitState,
 )
@@ -152,6 +153,16 @@ class MemoryStock:
         if row.unit.traits.thawed_at is None:
             traits = row.unit.traits.but(thawed_at=thawed_at)
             self._state.units[unit_id] = replace(row, unit=row.unit.but(traits=traits))
+
+    async def add_hold(self, hold: UnitHold) -> None:
+        self._state.holds[hold.unit_id] = hold
+
+    async def find_hold(self, unit_id: str) -> UnitHold | None:
+        return self._state.holds.get(unit_id)
+
+    async def end_hold(self, unit_id: str, *, by: str, why: str, now: datetime) -> None:
+        del by, why, now  # who ended it is kept by PostgreSQL alone
+        self._state.holds.pop(unit_id, None)
 
     async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:
         """Do nothing: the model keeps its own scans."""

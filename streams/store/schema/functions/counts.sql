@@ -2,7 +2,9 @@
 -- it can expire there: models/unit_life.py, EXPIRING_STATES.
 CREATE OR REPLACE FUNCTION is_on_shelf(the_status text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN the_status IN ('collected', 'quarantined', 'available', 'reserved', 'picked', 'returned');
+RETURN the_status IN (
+    'collected', 'quarantined', 'available', 'on_hold', 'reserved', 'picked', 'returned'
+);
 
 -- A unit as our record has it, for the report of a difference.
 CREATE OR REPLACE FUNCTION describe_unit(the_unit units) RETURNS jsonb
