@@ -226,6 +226,19 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedCause:
+    """A cause for which a person had nobody called any more, until it ended."""
+
+    cause_id: str
+    actor: str
+    by: str
+    reason: str
+    stopped_at: datetime
+    caused_by: str
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """A row of the audit with all its fields."""
 
@@ -292,6 +305,7 @@ class Rows:
     recalls: list[Recall] = field(default_factory=list)
     scans: list[Scan] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
+    stops: list[StoppedCause] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     audit_heads: list[AuditHead] = field(default_factory=list)
 
@@ -343,6 +357,7 @@ async def _read_all(connection: asyncpg.Connection[asyncpg.Record]) -> Rows:
         recalls=await _read(connection, Recall, "recalls"),
         scans=await _read(connection, Scan, "unit_scans"),
         holds=await _read(connection, Hold, "unit_holds"),
+        stops=await _read(connection, StoppedCause, "call_stops"),
         links=await _read(connection, Link, "audit"),
         audit_heads=await _read(connection, AuditHead, "audit_heads"),
     )

@@ -244,8 +244,8 @@ def _check_hand_work(world: World) -> tuple[CheckResult, ...]:
         ),
         CheckResult.of(
             name="held_by_nobody",
-            title="无人署名的暂留 · held back, by nobody",
-            unit="bags",
+            title="无人署名的暂留或终止 · held back or stood down, by nobody",
+            unit="findings",
             findings=hand_work.find_held_by_nobody(world),
         ),
         CheckResult.of(
@@ -253,6 +253,12 @@ def _check_hand_work(world: World) -> tuple[CheckResult, ...]:
             title="暂留期间许出 · promised while a person held it back",
             unit="promises",
             findings=hand_work.find_promised_while_held(world),
+        ),
+        CheckResult.of(
+            name="called_while_stopped",
+            title="终止后又召集 · called after a person had stood it down",
+            unit="calls",
+            findings=hand_work.find_called_while_stopped(world),
         ),
     )
 

@@ -36,7 +36,7 @@ from streams.store.read_models.counts import PgCountComparison
 from streams.store.read_models.donations import PgDonationPages
 from streams.store.read_models.feed import PgFeed
 from streams.store.read_models.figures import PgFigures
-from streams.store.read_models.holds import PgHolds
+from streams.store.read_models.hand_work import PgHandWork
 from streams.store.read_models.pages import PgPages
 from streams.store.read_models.scans import PgScans
 from streams.store.read_models.vitals import PgVitals
@@ -63,7 +63,7 @@ class Gateway:
         self.feed = PgFeed(parts.database)
         self.donors = PgDonors(parts.database, parts.clock)
         self.scans = PgScans(parts.database)
-        self.holds = PgHolds(parts.database)
+        self.hand_work = PgHandWork(parts.database)
         self.labels = StationFiles(
             parts.settings.labels_dir, parse_label_book, code="labels_invalid"
         )

@@ -154,7 +154,11 @@ TOPICS: tuple[Topic, ...] = (
         key="station",
         readers=(AppName.SUPPLY,),
         inbound=True,
-        event_types=("blood.callout.answered.v1",),
+        event_types=(
+            "blood.callout.answered.v1",
+            "blood.callout.stood-down.v1",
+            "blood.callout.resumed.v1",
+        ),
     ),
     Topic(
         name=TopicName.SHORTAGES,
@@ -173,7 +177,7 @@ TOPICS: tuple[Topic, ...] = (
         key="station in need",
         readers=(AppName.SUPPLY,),
         inbound=True,
-        event_types=("blood.offer.made.v1",),
+        event_types=("blood.offer.made.v1", "blood.transfer.stood-down.v1"),
     ),
     Topic(
         name=TopicName.TRANSFERS,

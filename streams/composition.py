@@ -13,6 +13,7 @@ from streams.services import timers
 from streams.services.alert_activations import Activations
 from streams.services.alerts import AlertService
 from streams.services.audit_seals import fire_seal
+from streams.services.call_stops import CallStops
 from streams.services.component_preparation import DonationSplits
 from streams.services.demand_outlooks import DemandOutlooks
 from streams.services.donation_recalls import Recalls
@@ -93,13 +94,19 @@ def build_services(
         recalls=recalls,
         holds=holds,
     )
-    call_outs = CallOuts(causes=DonorNeeds(directories=directory))
+    causes = DonorNeeds(directories=directory)
+    call_outs = CallOuts(causes=causes)
+    stops = CallStops(causes=causes, call_outs=call_outs)
     shortages = ShortageService(directories=directory, call_outs=call_outs)
     activations = Activations(call_outs=call_outs)
     alerts = AlertService(directories=directory, activations=activations)
     register = RegisterService(alerts=alerts, call_outs=call_outs, releases=releases)
-    answers = AnswerService(directories=directory, call_outs=call_outs, releases=releases)
-    offers = OfferService(directories=directory, shortages=shortages, hold_s=hold_s)
+    answers = AnswerService(
+        directories=directory, call_outs=call_outs, releases=releases, stops=stops
+    )
+    offers = OfferService(
+        directories=directory, shortages=shortages, transfers=transfers, hold_s=hold_s
+    )
     supply = AppName.SUPPLY
 
     def intake(decide: Decide) -> BatchHandler:

@@ -17,6 +17,10 @@ from checker.report import Finding
 
 GIVEN, TAKEN_BACK = "blood.request.bag-given.v1", "blood.request.bag-taken-back.v1"
 HELD, HOLD_ENDED = "blood.stock.hold-placed.v1", "blood.stock.hold-ended.v1"
+STOPPED, RESUMED = "blood.callout.stood-down.v1", "blood.callout.resumed.v1"
+TRANSFER_STOPPED = "blood.transfer.stood-down.v1"
+ORDERS = {GIVEN, TAKEN_BACK, HELD, HOLD_ENDED, STOPPED, RESUMED, TRANSFER_STOPPED}
+ANSWERS, OFFERS = "blood.answers.v1", "blood.offers.v1"
 ON_HOLD = "on_hold"
 BY_HAND = ("given_by_hand", "given_by_hand_past_test")
 """Reasons of a promise that a dispatcher made."""
@@ -58,9 +62,9 @@ def list_orders(world: World) -> list[Order]:
             body=record.body,
             at=taken_at[record.identity],
         )
-        for topic in (REQUESTS, STOCK)
+        for topic in (REQUESTS, STOCK, ANSWERS, OFFERS)
         for record in world.log.of(topic)
-        if record.type in {GIVEN, TAKEN_BACK, HELD, HOLD_ENDED}
+        if record.type in ORDERS
         and isinstance(record.body, dict)
         and record.identity in taken_at
         and record.coordinate not in world.quarantined.coordinates
@@ -105,8 +109,30 @@ def find_hand_work_undone(world: World) -> Iterator[Finding]:
                 yield from _find_kept(world, order, str(instead))
         elif order.type == TAKEN_BACK:
             yield from _find_kept(world, order, unit_id)
-        elif not any(_is_done(hold, order) for hold in holds[unit_id]):
-            yield Finding(subject=unit_id, told=f"{order.event_id}: 暂留未执行 · not done")
+        elif order.type in {HELD, HOLD_ENDED}:
+            if not any(_is_done(hold, order) for hold in holds[unit_id]):
+                yield Finding(subject=unit_id, told=f"{order.event_id}: 暂留未执行 · not done")
+        else:
+            yield from _find_still_under_way(world, order)
+
+
+def _find_still_under_way(world: World, order: Order) -> Iterator[Finding]:
+    """Find calls and transfers that were to be stood down, or taken up again, and were not."""
+    if order.type == TRANSFER_STOPPED:
+        transfer_id = str(order.body.get("transfer_id"))
+        for promise in world.rows.promises:
+            if promise.transfer_id == transfer_id and promise.status == "held":
+                told = f"{promise.unit_id}: 调拨已终止仍许着 · still held for it"
+                yield Finding(subject=transfer_id, told=told)
+        return
+    cause_id = str(order.body.get("cause_id"))
+    stops = [stop for stop in world.rows.stops if stop.cause_id == cause_id]
+    if order.type == STOPPED:
+        is_done = any(stop.caused_by == order.event_id for stop in stops)
+    else:
+        is_done = any(stop.ended_at is not None and stop.ended_at == order.at for stop in stops)
+    if not is_done:
+        yield Finding(subject=cause_id, told=f"{order.event_id}: 召集的决定未执行 · not done")
 
 
 def _is_done(hold: Hold, order: Order) -> bool:
@@ -123,6 +149,7 @@ def find_held_by_nobody(world: World) -> Iterator[Finding]:
         for order in list_orders(world)
         if order.type == HELD
     }
+    yield from _find_stopped_by_nobody(world)
     live = set()
     for hold in world.rows.holds:
         told = (hold.caused_by, hold.unit_id, hold.actor, hold.by, hold.reason)
@@ -135,6 +162,30 @@ def find_held_by_nobody(world: World) -> Iterator[Finding]:
         if (unit.status == ON_HOLD) != (unit.unit_id in live):
             told_of = f"{unit.status}，暂留记录不符 · its hold says otherwise"
             yield Finding(subject=unit.unit_id, told=told_of)
+
+
+def _find_stopped_by_nobody(world: World) -> Iterator[Finding]:
+    ordered = {
+        (order.event_id, str(order.body.get("cause_id")), *order.told)
+        for order in list_orders(world)
+        if order.type == STOPPED
+    }
+    for stop in world.rows.stops:
+        told = (stop.caused_by, stop.cause_id, stop.actor, stop.by, stop.reason)
+        if not all(told) or (ANSWERS not in world.log.trimmed and told not in ordered):
+            words = f"无人这样终止 · nobody stood it down like this: {stop.by}, {stop.reason}"
+            yield Finding(subject=stop.cause_id, told=words)
+
+
+def find_called_while_stopped(world: World) -> Iterator[Finding]:
+    """Find donors who were called for a cause after a person had stood its calls down."""
+    for stop in world.rows.stops:
+        for call in world.rows.call_outs:
+            if call.cause_id != stop.cause_id or call.called_at < stop.stopped_at:
+                continue
+            if stop.ended_at is None or call.called_at < stop.ended_at:
+                told = f"{stop.cause_id}: {stop.by} 终止后又召集 · called after it was stood down"
+                yield Finding(subject=call.call_out_id, told=told)
 
 
 def find_promised_while_held(world: World) -> Iterator[Finding]:

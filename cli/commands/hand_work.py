@@ -12,7 +12,7 @@ from cli.repeat_command import KeyOption
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="手工：指定、收回、暂留血袋，写明何人何故 · By hand: give, take back, hold a bag.",
+    help="手工：指定、收回、暂留血袋，终止召集和调拨 · By hand: bags, calls, transfers.",
 )
 
 RequestArgument = Annotated[str, typer.Argument(help="申请编号 · request id", show_default=False)]
@@ -159,15 +159,13 @@ def end_hold(
     例 · Example:
       xuelian hand end-hold shigatse W1234-25-000017-RC --by 次仁 --reason 手术已取消
     """
-    from cli.send_and_wait import Act, send_act  # noqa: PLC0415 - heavy imports stand in the commands
-
-    send_act(
+    _say(
         f"/v1/stations/{station}/holds/{unit_id}/end",
-        {"by": by, "reason": reason},
-        out=Output(as_json=as_json),
         what=f"解除暂留 · hold ended: {unit_id}",
-        act=Act(key=idempotency_key),
-        settled={"--by": by, "--reason": reason},
+        by=by,
+        reason=reason,
+        key=idempotency_key,
+        as_json=as_json,
     )
 
 
@@ -188,3 +186,100 @@ def holds(station: StationArgument, *, as_json: JsonOption = False) -> None:
     out.document(answer)
     if not as_json:
         print_holds(out, answer)
+
+
+CauseArgument = Annotated[
+    str,
+    typer.Argument(help="起因：应急启动或短缺的编号 · activation or shortage", show_default=False),
+]
+
+
+@app.command("stand-down")
+def stand_down(
+    station: StationArgument,
+    cause_id: CauseArgument,
+    *,
+    by: ByOption,
+    reason: ReasonOption,
+    idempotency_key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """终止一个起因的召集；未到站的献血者都被告知不必来 · Stand down the calls for one cause.
+
+    别的起因还需要的献血者除外；此后不再为它召集，直到恢复或起因结束。
+    Except donors whom another cause needs; nobody more is called for it until that is taken back or
+    the cause ends.
+
+    例 · Example:
+      xuelian hand stand-down shigatse act-us6000pi9w-shigatse --by 次仁 --reason 血已够用
+    """
+    _say(
+        f"/v1/stations/{station}/calls/{cause_id}/stand-down",
+        what=f"召集已终止 · stood down: {cause_id}",
+        by=by,
+        reason=reason,
+        key=idempotency_key,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def resume(
+    station: StationArgument,
+    cause_id: CauseArgument,
+    *,
+    by: ByOption,
+    reason: ReasonOption,
+    idempotency_key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """恢复一个起因的召集，按现在的需要 · Call donors for a cause again, as it needs them now.
+
+    例 · Example:
+      xuelian hand resume shigatse act-us6000pi9w-shigatse --by 次仁 --reason 又有伤员送到
+    """
+    _say(
+        f"/v1/stations/{station}/calls/{cause_id}/resume",
+        what=f"召集已恢复 · resumed: {cause_id}",
+        by=by,
+        reason=reason,
+        key=idempotency_key,
+        as_json=as_json,
+    )
+
+
+@app.command("cancel-transfer")
+def cancel_transfer(
+    transfer_id: Annotated[str, typer.Argument(help="调拨编号 · transfer", show_default=False)],
+    *,
+    by: ByOption,
+    reason: ReasonOption,
+    idempotency_key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """终止调拨；没有发出的留在供血方 · Stand down a transfer: what has not left stays.
+
+    例 · Example:
+      xuelian hand cancel-transfer 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 --by 次仁 --reason 道路中断
+    """
+    _say(
+        f"/v1/transfers/{transfer_id}/stand-down",
+        what=f"调拨已终止 · stood down: {transfer_id}",
+        by=by,
+        reason=reason,
+        key=idempotency_key,
+        as_json=as_json,
+    )
+
+
+def _say(path: str, *, what: str, by: str, reason: str, key: str | None, as_json: bool) -> None:
+    from cli.send_and_wait import Act, send_act  # noqa: PLC0415 - heavy imports stand in the commands
+
+    send_act(
+        path,
+        {"by": by, "reason": reason},
+        out=Output(as_json=as_json),
+        what=what,
+        act=Act(key=key),
+        settled={"--by": by, "--reason": reason},
+    )

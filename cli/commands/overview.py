@@ -51,6 +51,11 @@ def list_calls(
     out.document(answer)
     if not as_json:
         print_calls(out, answer["call_outs"])
+        for stop in answer["stood_down"]:
+            out.say(
+                f"[yellow]![/] {stop['cause_id']}: 召集已终止 · stood down: "
+                f"{stop['by']}, {stop['reason']}"
+            )
 
 
 @call_outs.command("show")

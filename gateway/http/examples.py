@@ -97,6 +97,18 @@ HOLD_END = _one(
     "手术取消 · the operation is off",
     {"by": "次仁 · Tsering", "reason": "手术已取消 · the operation is off"},
 )
+STOOD_DOWN = _one(
+    "血已够用 · blood enough",
+    {"by": "次仁 · Tsering", "reason": "血已够用 · there is blood enough"},
+)
+RESUMED = _one(
+    "又有伤员 · more injured",
+    {"by": "次仁 · Tsering", "reason": "又有伤员送到 · more injured have come"},
+)
+TRANSFER_STOOD_DOWN = _one(
+    "道路中断 · the road is cut",
+    {"by": "次仁 · Tsering", "reason": "道路中断 · the road is cut"},
+)
 ALERT = _one(
     "定日地震 · the Dingri earthquake",
     {

@@ -10,7 +10,15 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from gateway.http.problems import MEDIA_TYPE, TITLES
-from models.events.hand_work import BagGiven, BagTakenBack, HoldEnded, HoldPlaced
+from models.events.hand_work import (
+    BagGiven,
+    BagTakenBack,
+    CallsResumed,
+    CallsStoodDown,
+    HoldEnded,
+    HoldPlaced,
+    TransferStoodDown,
+)
 from models.patient_records import PatientChange
 from models.requests import Amendment, Cancellation, UrgentRequest
 
@@ -107,6 +115,11 @@ def _hand_read() -> dict[str, Schema]:
         "BagReturn": _without(BagTakenBack, "request_id", "station_id", "hospital_id", "unit_id"),
         "NewHold": _without(HoldPlaced, "station_id"),
         "HoldEnd": _without(HoldEnded, "station_id", "unit_id"),
+        "CallStandDown": _without(CallsStoodDown, "station_id", "cause_id"),
+        "CallResumption": _without(CallsResumed, "station_id", "cause_id"),
+        "TransferStandDown": _without(
+            TransferStoodDown, "transfer_id", "from_station_id", "to_station_id"
+        ),
         "PatientRecordChange": _without(
             PatientChange, "hospital_id", "station_id", "reference", "changed_by"
         ),

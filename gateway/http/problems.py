@@ -48,6 +48,8 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "call_out_unknown": 404,
     "donor_not_registered": 404,
     "shortage_unknown": 404,
+    "transfer_unknown": 404,
+    "call_cause_unknown": 404,
     "alert_unknown": 404,
     "disaster_unknown": 404,
     "donation_unknown": 404,

@@ -35,7 +35,11 @@ class CallOutIssued(EventData):
 
 
 class CallOutClosed(EventData):
-    """Calls that are not needed any more, or ended without a donation."""
+    """Calls that are not needed any more, or ended without a donation.
+
+    Attributes:
+        by: The person who stood them down, and why; None where nobody did.
+    """
 
     TYPE: ClassVar[str] = "blood.callout.closed.v1"
     KEY: ClassVar[str] = "station_id"
@@ -45,6 +49,8 @@ class CallOutClosed(EventData):
     status: CallOutStatus
     call_out_ids: tuple[Identifier, ...] = Field(min_length=1)
     closed_at: Instant
+    by: Line | None = None
+    reason: Line | None = None
 
 
 class DonationGroupDiffers(EventData):

@@ -110,3 +110,55 @@ class HoldEnded(EventData):
     unit_id: BagId
     by: PersonName
     reason: StatedReason
+
+
+class CallsStoodDown(EventData):
+    """A dispatcher, or the station itself, stands down the donors who are called for one cause.
+
+    Nobody more is called for it until that is taken back; other causes call as before.
+
+    Attributes:
+        cause_id: The activation or the shortage that they are called for.
+        by: The person who answers for it.
+    """
+
+    TYPE: ClassVar[str] = "blood.callout.stood-down.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "cause_id"
+    station_id: Identifier
+    cause_id: Identifier
+    by: PersonName
+    reason: StatedReason
+
+
+class CallsResumed(EventData):
+    """Donors may be called again for a cause whose calls were stood down by hand.
+
+    Attributes:
+        by: The person who answers for it.
+    """
+
+    TYPE: ClassVar[str] = "blood.callout.resumed.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "cause_id"
+    station_id: Identifier
+    cause_id: Identifier
+    by: PersonName
+    reason: StatedReason
+
+
+class TransferStoodDown(EventData):
+    """A dispatcher stands down a transfer: what has not left the giving station stays there.
+
+    Attributes:
+        by: The person who answers for it.
+    """
+
+    TYPE: ClassVar[str] = "blood.transfer.stood-down.v1"
+    KEY: ClassVar[str] = "to_station_id"
+    SUBJECT: ClassVar[str] = "transfer_id"
+    transfer_id: Identifier
+    from_station_id: Identifier
+    to_station_id: Identifier
+    by: PersonName
+    reason: StatedReason

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from models.base import Identifier, Instant
+from models.base import Identifier, Instant, Line
 from models.decisions import Reason
 from models.events.base import EventData
 from models.shortages import Offer, Shortage, Transfer
@@ -72,6 +72,12 @@ class TransferAgreed(_TransferEvent):
 
 
 class TransferCompleted(_TransferEvent):
-    """Every unit of the transfer arrived or was lost on the way."""
+    """Every unit of the transfer arrived, was lost on the way, or stays where it was.
+
+    Attributes:
+        by: The person who stood it down, and why; None where nobody did.
+    """
 
     TYPE: ClassVar[str] = "blood.transfer.completed.v1"
+    by: Line | None = None
+    reason: Line | None = None

@@ -29,6 +29,25 @@ class ReserveCall:
         return self.state.status
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStop:
+    """A cause for which nobody is called, by the word of a person.
+
+    Attributes:
+        actor: Whose key it was, such as `dispatcher/night-desk`.
+        by: The person, as they stated it.
+        caused_by: The event that said so.
+    """
+
+    cause_id: str
+    station_id: str
+    actor: str
+    by: str
+    reason: str
+    stopped_at: datetime
+    caused_by: str
+
+
 class ReserveStore(Protocol):
     """Donors and calls; calls are written only under the lock of their station."""
 
@@ -73,6 +92,14 @@ class ReserveStore(Protocol):
         ended_at: datetime | None = None,
         unit_id: str | None = None,
     ) -> None: ...
+
+    async def list_stopped(self, station_id: str) -> frozenset[str]:
+        """List the causes of a station for which a person stood the calls down."""
+        ...
+
+    async def add_stop(self, stop: CallStop) -> None: ...
+
+    async def end_stop(self, cause_id: str, *, by: str, why: str, now: datetime) -> None: ...
 
     async def count_acceptance(self, donor_id: str) -> None:
         """Count one more accepted call for a donor, with its audit."""

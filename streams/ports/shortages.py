@@ -124,6 +124,10 @@ class ExchangeStore(Protocol):
         """
         ...
 
+    async def find_transfer(self, transfer_id: str) -> Transfer | None:
+        """Lock a transfer and return it, or None if there is none."""
+        ...
+
     async def get_transfer(self, transfer_id: str) -> Transfer:
         """Lock a transfer and return it.
 

@@ -13,6 +13,7 @@ from models.donation_kinds import DonationKind
 from models.donors import Answer, CallOutStatus
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.donors import CallOutAnswered, DonationGroupDiffers
+from models.events.hand_work import CallsResumed, CallsStoodDown
 from models.unit_states import Actor
 from models.units import Unit, UnitStatus
 from streams.ports import (
@@ -25,11 +26,12 @@ from streams.ports import (
 )
 from streams.ports.call_outs import ReserveCall
 from streams.ports.stock import NewUnit
+from streams.services.call_stops import CallStops
 from streams.services.donor_call_outs import CallOuts, list_call_obstacles
 from streams.services.quarantine_release import Releases
 from streams.services.station_lookup import get_own_station
 from streams.services.told_units import build_unit
-from streams.services.unit_moves import MoveCause, move, record_birth
+from streams.services.unit_moves import MoveCause, move, name_actor, record_birth
 
 _ALLOWED_FROM = {
     Answer.ACCEPTED: CallOutStatus.CALLED,
@@ -52,14 +54,21 @@ class AnswerService:
         directories: The stations and their policies.
         call_outs: Takes each answer into account: calls more donors or stands some down.
         releases: Assesses the results of a donation, which may have come before it.
+        stops: Stands the calls for a cause down by hand.
     """
 
     def __init__(
-        self, *, directories: DirectorySource, call_outs: CallOuts, releases: Releases
+        self,
+        *,
+        directories: DirectorySource,
+        call_outs: CallOuts,
+        releases: Releases,
+        stops: CallStops,
     ) -> None:
         self._directories = directories
         self._call_outs = call_outs
         self._releases = releases
+        self._stops = stops
 
     async def act(self, work: UnitOfWork, record: Received) -> None:
         """Act on one new record.
@@ -68,9 +77,17 @@ class AnswerService:
             ContractError: It names what does not exist, or contradicts what is known.
             DomainRefusal: The call's state does not allow the answer.
         """
-        event = record.event
-        if not isinstance(event, CallOutAnswered):
-            raise ContractError("event_not_for_topic", type=event.TYPE)
+        match record.event:
+            case CallOutAnswered() as answered:
+                await self._act_on_answer(work, record, answered)
+            case (CallsStoodDown() | CallsResumed()) as said:
+                await self._act_on_stop(work, record, said)
+            case other:
+                raise ContractError("event_not_for_topic", type=other.TYPE)
+
+    async def _act_on_answer(
+        self, work: UnitOfWork, record: Received, event: CallOutAnswered
+    ) -> None:
         if record.envelope.key != event.station_id:
             raise ContractError("key_differs", key=record.envelope.key, expected=event.station_id)
         source = record.envelope.source
@@ -107,6 +124,19 @@ class AnswerService:
         if event.answer in {Answer.ACCEPTED, Answer.ARRIVED, Answer.DONATED}:
             work.record(_audit_answer(event, call))
         await self._call_outs.after_answer(work, call)
+
+    async def _act_on_stop(
+        self, work: UnitOfWork, record: Received, event: CallsStoodDown | CallsResumed
+    ) -> None:
+        """Act on the word of a dispatcher, or of the station whose donors they are."""
+        actor, _ = name_actor(record, station_id=event.station_id)
+        if actor is Actor.HOSPITAL:
+            source, own = record.envelope.source, f"station/{event.station_id}"
+            raise ContractError("source_differs", source=source, expected=own)
+        if isinstance(event, CallsStoodDown):
+            await self._stops.stand_down(work, event)
+        else:
+            await self._stops.resume(work, event)
 
     @staticmethod
     async def _get_call(work: UnitOfWork, event: CallOutAnswered) -> ReserveCall:

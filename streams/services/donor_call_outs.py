@@ -111,6 +111,30 @@ class CallOuts:
         await self._stand_down(work, open_causes, unfit, why="may_not_give")
         await self.pursue_all(work, station_id)
 
+    async def stand_down(
+        self, work: UnitOfWork, station_id: str, cause_id: str, *, by: str, reason: str
+    ) -> None:
+        """Stand down a cause's donors by the word of a person, written already: it is none now.
+
+        A donor whom another cause needs stays called; causes that counted on the others call.
+        """
+        open_causes = await self._causes.look_at(work, station_id)
+        calls = await open_causes.list_calls(cause_id)
+        left = [call for call in calls if call.status in _RECALLABLE]
+        left = await open_causes.list_not_needed(left)
+        if left:
+            open_causes.forget_calls()
+            await self.end(
+                work,
+                left,
+                to=CallOutStatus.STOOD_DOWN,
+                why=f"stood down by {by}: {reason}",
+                by=by,
+                reason=reason,
+            )
+        await work.timers.drop(TimerKind.CALL_WAVE, cause_id)
+        await self.pursue_all(work, station_id)
+
     async def refuse(
         self,
         work: UnitOfWork,
@@ -166,8 +190,13 @@ class CallOuts:
         to: CallOutStatus,
         why: str,
         answered_at: datetime | None = None,
+        by: str | None = None,
+        reason: str | None = None,
     ) -> None:
-        """End calls of one cause without a donation, and publish that for the notifier."""
+        """End calls of one cause without a donation, and publish that for the notifier.
+
+        `by` and `reason` tell of the person who ended them, if one did.
+        """
         if not calls:
             return
         first = calls[0].call_out
@@ -184,6 +213,8 @@ class CallOuts:
             status=to,
             call_out_ids=call_out_ids,
             closed_at=work.context.now,
+            by=by,
+            reason=reason,
         )
         work.emit(closed, station_id=first.station_id)
 

@@ -7,10 +7,8 @@ that the same disaster made, and only what they leave open is called for again.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from models.components import Component
 from models.donation_kinds import DonationKind
 from models.donors import CallOutStatus, CallPurpose
 from models.facilities import Station
@@ -29,7 +27,13 @@ from streams.ports.alerts import ActivationState
 from streams.ports.call_outs import ReserveCall
 from streams.services.neighbour_stock import NeighbourStock
 from streams.services.station_lookup import get_own_station
-from streams.services.wanted_donations import LIVE_CALLS, DonorNeed, Urgency, is_under_way
+from streams.services.wanted_donations import (
+    LIVE_CALLS,
+    DonorNeed,
+    Urgency,
+    UrgentLine,
+    is_under_way,
+)
 
 _RECALLABLE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED})
 
@@ -40,25 +44,6 @@ def list_activation_groups(rules: DisasterRules) -> tuple[BloodGroup, ...]:
     Patients who need RhD- blood after a disaster cause a shortage, and that calls RhD- donors.
     """
     return list_called_groups(rules.donations.group_order)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _WaitingLine:
-    """Units that an urgent patient's line waits for, and of which group they are wanted.
-
-    Attributes:
-        leaves_by: When blood must leave the station to be there when it is needed.
-    """
-
-    component: Component
-    gives: DonationKind
-    group: BloodGroup | None
-    priority: Priority
-    units: int
-    leaves_by: datetime
-
-    def is_at(self, shortage: Shortage) -> bool:
-        return (self.component, self.group) == (shortage.component, shortage.group)
 
 
 class DonorNeeds:
@@ -99,6 +84,8 @@ class DonorNeeds:
 class StationCauses:
     """The open causes of one station in one transaction, all of it read once.
 
+    A cause whose calls a person stood down is none: it wants no donors.
+
     Code that changes calls must call `forget_calls`; nothing else changes under the lock.
 
     Args:
@@ -123,7 +110,7 @@ class StationCauses:
         self._now = work.context.now
         self._activations: Mapping[str, ActivationState] | None = None
         self._shortages: Mapping[str, Shortage] | None = None
-        self._waiting: Sequence[_WaitingLine] | None = None
+        self._waiting: Sequence[UrgentLine] | None = None
         self._calls: Sequence[ReserveCall] | None = None
         self._reserve: Sequence[DonorRecord] | None = None
         self._coming: dict[str, Sequence[Coming]] = {}
@@ -345,16 +332,26 @@ class StationCauses:
     async def _read_activations(self) -> Mapping[str, ActivationState]:
         if self._activations is None:
             found = await self._work.disasters.list_open_activations(self.station.station_id)
-            self._activations = {state.activation.activation_id: state for state in found}
+            stopped = await self._work.reserve.list_stopped(self.station.station_id)
+            self._activations = {
+                state.activation.activation_id: state
+                for state in found
+                if state.activation.activation_id not in stopped
+            }
         return self._activations
 
     async def _read_shortages(self) -> Mapping[str, Shortage]:
         if self._shortages is None:
             found = await self._work.exchange.lock_open_shortages(self.station.station_id)
-            self._shortages = {shortage.shortage_id: shortage for shortage in found}
+            stopped = await self._work.reserve.list_stopped(self.station.station_id)
+            self._shortages = {
+                shortage.shortage_id: shortage
+                for shortage in found
+                if shortage.shortage_id not in stopped
+            }
         return self._shortages
 
-    async def _read_waiting(self) -> Sequence[_WaitingLine]:
+    async def _read_waiting(self) -> Sequence[UrgentLine]:
         """Read the lines that urgent patients wait for and donors can serve."""
         if self._waiting is None:
             found = []
@@ -372,7 +369,7 @@ class StationCauses:
                     self._work.rules,
                 )
                 found.append(
-                    _WaitingLine(
+                    UrgentLine(
                         component=line.component,
                         gives=gives,
                         group=group,

@@ -14,7 +14,13 @@ from models.events import EventData
 from models.events.alerts import AlertReceived
 from models.events.donations import DonationRecalled, DonationSplit, DonationTested
 from models.events.donors import CallOutAnswered
-from models.events.hand_work import HoldEnded, HoldPlaced
+from models.events.hand_work import (
+    CallsResumed,
+    CallsStoodDown,
+    HoldEnded,
+    HoldPlaced,
+    TransferStoodDown,
+)
 from models.events.shortages import OfferMade
 from models.events.stock import DifferencesClosed, StockChanged, StockCounted
 from streams.matching.alert_doubts import list_in_reach
@@ -33,6 +39,11 @@ def _list_of_offer(event: OfferMade, directory: Directory) -> list[str]:
     return [event.offer.from_station_id, event.offer.to_station_id]
 
 
+def _list_of_ends(event: TransferStoodDown, directory: Directory) -> list[str]:
+    del directory
+    return [event.from_station_id, event.to_station_id]
+
+
 def _list_of_alert(event: AlertReceived, directory: Directory) -> list[str]:
     alert = event.alert
     near = list_in_reach(alert.location, directory.stations.values())
@@ -49,7 +60,10 @@ LOCKS_OF_EVENTS: Mapping[type[EventData], Callable[[Any, Directory], list[str]]]
     DonationSplit: _list_of_station,
     DonationRecalled: _list_of_station,
     CallOutAnswered: _list_of_station,
+    CallsStoodDown: _list_of_station,
+    CallsResumed: _list_of_station,
     OfferMade: _list_of_offer,
+    TransferStoodDown: _list_of_ends,
     AlertReceived: _list_of_alert,
 }
 """Each event of the topics that the supply side reads."""

@@ -12,6 +12,7 @@ from models.alerts import Activation
 from models.base import derive_id
 from models.clearance import ForPatient
 from models.errors import ContractError
+from models.events.hand_work import TransferStoodDown
 from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
 from models.facilities import Station
 from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferStatus
@@ -24,9 +25,12 @@ from streams.matching.shortage import CellCount, estimate_burn, find_wanted_grou
 from streams.ports import DirectorySource, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.unit_of_work import Transition
 from streams.services.shortage_timing import assess_now
+from streams.services.shortage_transfers import Transfers
 from streams.services.shortages import ShortageService
 from streams.services.station_lookup import get_named_station
 from streams.services.stock_levels import count_stock
+
+_DISPATCHER = "dispatcher/"
 
 
 class OfferService:
@@ -35,14 +39,21 @@ class OfferService:
     Args:
         directories: The stations, their agreements and the journeys between them.
         shortages: Assesses the station in need before its offers are decided.
+        transfers: Stands down what is under way.
         hold_s: Seconds that a giver has to send what it promised.
     """
 
     def __init__(
-        self, *, directories: DirectorySource, shortages: ShortageService, hold_s: int
+        self,
+        *,
+        directories: DirectorySource,
+        shortages: ShortageService,
+        transfers: Transfers,
+        hold_s: int,
     ) -> None:
         self._directories = directories
         self._shortages = shortages
+        self._transfers = transfers
         self._hold_s = hold_s
 
     async def act(self, work: UnitOfWork, record: Received) -> None:
@@ -53,6 +64,9 @@ class OfferService:
             TransientError: A unit was taken meanwhile; decide again.
         """
         event = record.event
+        if isinstance(event, TransferStoodDown):
+            await self._stand_down(work, record, event)
+            return
         if not isinstance(event, OfferMade):
             raise ContractError("event_not_for_topic", type=event.TYPE)
         offer = event.offer
@@ -66,6 +80,15 @@ class OfferService:
             await self._agree(work, offer, verdict)
         else:
             await self._decline(work, offer, verdict)
+
+    async def _stand_down(
+        self, work: UnitOfWork, record: Received, event: TransferStoodDown
+    ) -> None:
+        source = record.envelope.source
+        if not source.startswith(_DISPATCHER):
+            raise ContractError("source_differs", source=source, expected=f"{_DISPATCHER}…")
+        await work.lock_stations(event.from_station_id, event.to_station_id)
+        await self._transfers.stand_down(work, event)
 
     async def _get_parties(self, record: Received, offer: Offer) -> tuple[Station, Station]:
         if record.envelope.key != offer.to_station_id:

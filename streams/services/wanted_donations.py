@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
+from models.components import Component
 from models.donation_kinds import DonationKind
 from models.donors import CallOutStatus, CallPurpose
 from models.facilities import Station
 from models.groups import BloodGroup
+from models.requests import Priority
 from models.rules.types.donors import DonorRules
+from models.shortages import Shortage
 from models.units import UnitStatus
 from streams.matching.donor_waves import expect_donations
 from streams.ports.call_outs import ReserveCall
@@ -22,6 +25,25 @@ from streams.ports.call_outs import ReserveCall
 LIVE_CALLS = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED, CallOutStatus.ARRIVED})
 _SURE = frozenset({CallOutStatus.ARRIVED, CallOutStatus.DONATED})
 _FIRM = _SURE | {CallOutStatus.ACCEPTED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrgentLine:
+    """Units that an urgent patient's line waits for, and of which group they are wanted.
+
+    Attributes:
+        leaves_by: When blood must leave the station to be there when it is needed.
+    """
+
+    component: Component
+    gives: DonationKind
+    group: BloodGroup | None
+    priority: Priority
+    units: int
+    leaves_by: datetime
+
+    def is_at(self, shortage: Shortage) -> bool:
+        return (self.component, self.group) == (shortage.component, shortage.group)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from models.donors import CallOut, CallOutStatus, CallPurpose, Donor
 from streams.matching.donor_eligibility import DonorRecord
 from streams.matching.donor_waves import CallState
-from streams.ports.call_outs import ReserveCall
+from streams.ports.call_outs import CallStop, ReserveCall
 from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.locks import PgLocks
@@ -91,6 +92,16 @@ class PgReserve:
             ended_at=ended_at,
             unit_id=unit_id,
         )
+
+    async def list_stopped(self, station_id: str) -> frozenset[str]:
+        rows = _QUERIES.list_stopped(self._connection, station_id=station_id)
+        return frozenset([row["cause_id"] async for row in rows])
+
+    async def add_stop(self, stop: CallStop) -> None:
+        await _QUERIES.add_stop(self._connection, **asdict(stop))
+
+    async def end_stop(self, cause_id: str, *, by: str, why: str, now: datetime) -> None:
+        await _QUERIES.end_stop(self._connection, cause_id=cause_id, by=by, why=why, now=now)
 
     async def count_acceptance(self, donor_id: str) -> None:
         row = await _QUERIES.count_acceptance(self._connection, donor_id=donor_id)

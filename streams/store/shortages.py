@@ -191,9 +191,15 @@ class PgExchange:
             )
 
     async def get_transfer(self, transfer_id: str) -> Transfer:
+        transfer = await self.find_transfer(transfer_id)
+        if transfer is None:
+            raise InvariantViolation("transfer_missing", transfer_id=transfer_id)
+        return transfer
+
+    async def find_transfer(self, transfer_id: str) -> Transfer | None:
         ends = await _QUERIES.find_transfer_ends(self._connection, transfer_id=transfer_id)
         if ends is None:
-            raise InvariantViolation("transfer_missing", transfer_id=transfer_id)
+            return None
         self._locks.ensure(ends.values())
         row = await _QUERIES.lock_transfer(self._connection, transfer_id=transfer_id)
         return Transfer.model_validate({**row["body"], "status": row["status"]})

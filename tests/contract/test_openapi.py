@@ -20,7 +20,15 @@ from gateway.http.routes.shortages import NewOffer
 from gateway.http.routes.stock import NewStockChange
 from gateway.scans.batch import NewScan
 from models.alerts import Alert
-from models.events.hand_work import BagGiven, BagTakenBack, HoldEnded, HoldPlaced
+from models.events.hand_work import (
+    BagGiven,
+    BagTakenBack,
+    CallsResumed,
+    CallsStoodDown,
+    HoldEnded,
+    HoldPlaced,
+    TransferStoodDown,
+)
 from models.events.stock import Attestation
 from models.facilities import Hospital, Station
 from models.patient_records import PatientChange
@@ -35,6 +43,10 @@ IDS = {
     "station_id": "s",
     "hospital_id": "h",
     "reference": "P1",
+    "cause_id": "c",
+    "transfer_id": "t",
+    "from_station_id": "s1",
+    "to_station_id": "s2",
 }
 
 
@@ -127,6 +139,9 @@ def test_a_caller_cannot_choose_identifiers() -> None:
         (BagTakenBack, examples.BAG_TAKEN_BACK),
         (HoldPlaced, examples.HOLD),
         (HoldEnded, examples.HOLD_END),
+        (CallsStoodDown, examples.STOOD_DOWN),
+        (CallsResumed, examples.RESUMED),
+        (TransferStoodDown, examples.TRANSFER_STOOD_DOWN),
     ],
 )
 def test_examples_of_hand_read_bodies_are_valid(model: Any, some: dict[str, Any]) -> None:  # noqa: ANN401 - any model

@@ -15,6 +15,7 @@ from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.ports import Context, Received, Record, Timer, TimerKind, Transition, UnitOfWork
 from streams.services import timers
+from streams.services.call_stops import CallStops
 from streams.services.component_preparation import DonationSplits
 from streams.services.donation_recalls import Recalls
 from streams.services.donor_answers import AnswerService
@@ -186,12 +187,17 @@ class MemoryEngine:
         progress = Progress(decisions=decisions, transfers=transfers)
         recalls = Recalls(progress=progress)
         releases = Releases(recalls=recalls)
-        call_outs = CallOuts(causes=DonorNeeds(directories=directories))
+        causes = DonorNeeds(directories=directories)
+        call_outs = CallOuts(causes=causes)
+        stops = CallStops(causes=causes, call_outs=call_outs)
         self._answers = AnswerService(
-            directories=directories, call_outs=call_outs, releases=releases
+            directories=directories, call_outs=call_outs, releases=releases, stops=stops
         )
         self._offers = OfferService(
-            directories=directories, shortages=cast("ShortageService", AsDeclared()), hold_s=HOLD_S
+            directories=directories,
+            shortages=cast("ShortageService", AsDeclared()),
+            transfers=transfers,
+            hold_s=HOLD_S,
         )
         clearing = UnitClearances(directories=directories)
         hand = HandGiving(decisions=decisions, clearing=clearing)

@@ -18,6 +18,7 @@ from streams.ports import Received
 from streams.services.record_intake import Intake, one_by_one
 from streams.services.record_locks import list_record_locks
 from streams.services.shortage_offers import OfferService
+from streams.services.shortage_transfers import Transfers
 from streams.services.shortages import ShortageService
 from streams.store.database import Database
 from streams.store.unit_of_work import PgBegin
@@ -48,6 +49,7 @@ class PgSystem:
         offers = OfferService(
             directories=self.engine.services.directory,
             shortages=cast("ShortageService", AsDeclared()),
+            transfers=Transfers(),
             hold_s=HOLD_S,
         )
         await Intake(

@@ -36,7 +36,8 @@ TABLES = (
     "stations", "hospitals", "units", "requests", "request_lines", "decisions", "shortages",
     "activations", "offers",
     "transfers", "promises", "donors", "call_outs", "inbox", "outbox_keys", "outbox",
-    "dead_letters", "audit", "audit_heads", "test_results", "recalls", "unit_scans", "unit_holds",
+    "dead_letters", "audit", "audit_heads", "test_results", "recalls", "unit_scans",
+    "unit_holds", "call_stops",
     "reconciliations", "reconciliation_differences",
 )  # fmt: skip
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.events.hand_work import BagGiven, BagTakenBack, HoldEnded, HoldPlaced
+from models.events.hand_work import (
+    BagGiven,
+    BagTakenBack,
+    CallsResumed,
+    CallsStoodDown,
+    HoldEnded,
+    HoldPlaced,
+    TransferStoodDown,
+)
 from models.groups import BloodGroup
 from models.patients import Patient
 from tests.support.seeding import Seed, minutes
 from tests.support.seeding_acts import (
     HOSPITAL,
+    NEIGHBOUR,
     STATION,
     decide,
     end_promise,
@@ -44,6 +53,7 @@ def add_hand_work(seed: Seed) -> None:
         live(seed, unit_id, "available", at=5)
         hold(seed, unit_id, at=50)
     end_hold(seed, "H4", at=58)
+    stop_calls(seed, at=31, until=79)
 
 
 def order_gift(
@@ -90,6 +100,22 @@ def end_hold(seed: Seed, unit_id: str, *, at: float) -> None:
     seed.row("units", unit_id=unit_id)["status"] = "available"
     row = seed.row("unit_holds", unit_id=unit_id)
     row |= {"ended_at": minutes(at), "ended_by": DESK, "ended_why": WHY}
+
+
+def stop_calls(seed: Seed, *, at: float, until: float) -> None:
+    """Nobody is called for the shortage for a while: after its first wave, before its second."""
+    told = {"station_id": STATION, "cause_id": "s-1", "by": BY, "reason": WHY}
+    seed.take_in(
+        CallsStoodDown.model_validate(told), event_id="e-stop", source=DESK, at=minutes(at)
+    )
+    seed.take_in(
+        CallsResumed.model_validate(told), event_id="e-resume", source=DESK, at=minutes(until)
+    )
+    seed.rows["call_stops"].append(
+        told
+        | {"actor": DESK, "stopped_at": minutes(at), "caused_by": "e-stop"}
+        | {"ended_at": minutes(until), "ended_by": DESK, "ended_why": WHY}
+    )
 
 
 def take_back(seed: Seed, request_id: str, unit_id: str, *, at: float) -> None:
@@ -175,6 +201,40 @@ def promise_what_is_held(seed: Seed) -> None:
     decide(seed, "r-held", at=53, units=["H4"])
 
 
+def stop_for_another_reason(seed: Seed) -> None:
+    seed.row("call_stops", cause_id="s-1")["reason"] = "because"
+
+
+def stop_nothing(seed: Seed) -> None:
+    """The order was taken in, and donors may be called as before."""
+    seed.rows["call_stops"].clear()
+
+
+def call_all_the_same(seed: Seed) -> None:
+    """The second wave went out before the calls were taken up again."""
+    row = seed.row("call_stops", cause_id="s-1")
+    row["ended_at"] = minutes(83)
+    for inbox in seed.rows["inbox"]:
+        if inbox["event_id"] == "e-resume":
+            inbox["taken_at"] = minutes(83)
+
+
+def send_all_the_same(seed: Seed) -> None:
+    """A transfer was stood down, and its bag is still held for it."""
+    row = seed.row("promises", unit_id="U5", transfer_id="t-1")
+    told = {"transfer_id": "t-1", "from_station_id": NEIGHBOUR, "to_station_id": STATION}
+    stopped = TransferStoodDown.model_validate(told | {"by": BY, "reason": WHY})
+    seed.take_in(stopped, event_id="e-stop-t-1", source=DESK, at=minutes(13))
+    unit(seed, "X1", group="A+")
+    live(seed, "X1", "available", at=5)
+    trail(seed, "X1", "reserved", at=minutes(12))
+    seed.row("units", unit_id="X1").update(status="reserved", epoch=1)
+    seed.rows["promises"].append(
+        row
+        | {"promise_id": "X1.e1", "unit_id": "X1", "status": "held", "epoch": 1, "ended_at": None}
+    )
+
+
 HAND_FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("given_by_nobody", "no name", forget_the_name),
     ("given_by_nobody", "another reason than was told", say_another_reason),
@@ -188,4 +248,8 @@ HAND_FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("held_by_nobody", "no order", hold_without_an_order),
     ("held_by_nobody", "the state alone", forget_who_holds),
     ("promised_while_held", "promised in between", promise_what_is_held),
+    ("held_by_nobody", "stood down for another reason", stop_for_another_reason),
+    ("hand_work_undone", "calls not stood down", stop_nothing),
+    ("hand_work_undone", "a transfer goes all the same", send_all_the_same),
+    ("called_while_stopped", "a wave in between", call_all_the_same),
 )

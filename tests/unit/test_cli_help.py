@@ -24,6 +24,7 @@ COMMANDS = {
     "columns show", "columns check", "columns remember", "donation show", "donation results",
     "donation split", "donation recall", "request new", "request show", "request cancel",
     "request amend", "hand give", "hand take-back", "hand hold", "hand end-hold", "hand holds",
+    "hand stand-down", "hand resume", "hand cancel-transfer",
     "alert send", "alert list", "alert confirm", "alert end", "alert activations",
     "shortages", "overdue", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
     "station list", "station show", "station set", "hospital list", "hospital show",

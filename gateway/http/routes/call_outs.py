@@ -80,7 +80,8 @@ async def list_call_outs(
         contacts_for=principal.key_id if principal.scope is KeyScope.STATION else None,
         actor=principal.actor,
     )
-    return to_response({"call_outs": rows})
+    stops = await gateway.hand_work.list_stops(station_id)
+    return to_response({"call_outs": rows, "stood_down": stops})
 
 
 @router.get(

@@ -8,17 +8,36 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.http.calls import validate
+from gateway.http.calls import HttpCall, validate
 from gateway.http.dependencies import CallDep, GatewayDep, ensure_station
 from gateway.http.event_intake import publish
-from gateway.http.examples import BAG_GIVEN, BAG_TAKEN_BACK, HOLD, HOLD_END
+from gateway.http.examples import (
+    BAG_GIVEN,
+    BAG_TAKEN_BACK,
+    HOLD,
+    HOLD_END,
+    RESUMED,
+    STOOD_DOWN,
+    TRANSFER_STOOD_DOWN,
+)
 from gateway.http.openapi import body
 from gateway.http.openapi import problems as documented
 from gateway.http.request_changes import DECIDED, HEADERS, change_request
 from gateway.http.responses import to_response
 from gateway.http.scopes import Dispatcher, Holder
+from gateway.runtime import Gateway
+from models.access import Principal
 from models.base import Identifier, Value
-from models.events.hand_work import BagGiven, BagTakenBack, HoldEnded, HoldPlaced
+from models.errors import DomainRefusal
+from models.events.hand_work import (
+    BagGiven,
+    BagTakenBack,
+    CallsResumed,
+    CallsStoodDown,
+    HoldEnded,
+    HoldPlaced,
+    TransferStoodDown,
+)
 
 router = APIRouter(tags=["hand work"])
 
@@ -114,7 +133,7 @@ async def list_holds(
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     await ensure_station(gateway, station_id)
-    holds = await gateway.holds.list_of(station_id, limit=query.limit)
+    holds = await gateway.hand_work.list_holds(station_id, limit=query.limit)
     return to_response({"station_id": station_id, "holds": holds})
 
 
@@ -163,4 +182,85 @@ async def end_hold(
     call.get_idempotency_key()
     event = validate(HoldEnded, await call.read_object(), station_id=station_id, unit_id=unit_id)
     await ensure_station(gateway, station_id)
+    return await publish(gateway, call, [event], source=principal.actor)
+
+
+@router.post(
+    "/v1/stations/{station_id}/calls/{cause_id}/stand-down",
+    summary="终止一个起因的召集 · Stand down the calls for one cause",
+    description=(
+        "起因是应急启动或短缺的编号。已呼叫、已答应而未到站的献血者都被告知不必来；"
+        "别的起因还需要的除外。此后不再为它召集，直到恢复或起因结束。\n\n"
+        "The cause is the number of an activation or a shortage. Every donor who was called and "
+        "has not arrived is told that it is over, except whom another cause needs. Nobody more is "
+        "called for it until that is taken back or the cause ends."
+    ),
+    responses=_HELD,
+    openapi_extra={"requestBody": body("CallStandDown", STOOD_DOWN), "parameters": HEADERS},
+)
+async def stand_calls_down(
+    station_id: Identifier,
+    cause_id: Identifier,
+    gateway: GatewayDep,
+    call: CallDep,
+    principal: Holder,
+) -> Response:
+    return await _publish_of_cause(gateway, call, principal, CallsStoodDown, station_id, cause_id)
+
+
+@router.post(
+    "/v1/stations/{station_id}/calls/{cause_id}/resume",
+    summary="恢复一个起因的召集 · Call donors for a cause again",
+    description="按现在的需要召集 · donors are called as it needs them now.",
+    responses=_HELD,
+    openapi_extra={"requestBody": body("CallResumption", RESUMED), "parameters": HEADERS},
+)
+async def resume_calls(
+    station_id: Identifier,
+    cause_id: Identifier,
+    gateway: GatewayDep,
+    call: CallDep,
+    principal: Holder,
+) -> Response:
+    return await _publish_of_cause(gateway, call, principal, CallsResumed, station_id, cause_id)
+
+
+async def _publish_of_cause(  # noqa: PLR0917 - what a route is given
+    gateway: Gateway,
+    call: HttpCall,
+    principal: Principal,
+    event_class: type[CallsStoodDown | CallsResumed],
+    station_id: str,
+    cause_id: str,
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    call.get_idempotency_key()
+    fields = await call.read_object()
+    event = validate(event_class, fields, station_id=station_id, cause_id=cause_id)
+    await ensure_station(gateway, station_id)
+    return await publish(gateway, call, [event], source=principal.actor)
+
+
+@router.post(
+    "/v1/transfers/{transfer_id}/stand-down",
+    summary="终止调拨 · Stand down a transfer",
+    description=(
+        "没有发出的血袋留在供血方，又是它的库存；都已发出的追不回来 · what has not left the giving "
+        "station stays there and is its stock again; what has left cannot be called back."
+    ),
+    responses={**_HELD, **documented(404)},
+    openapi_extra={
+        "requestBody": body("TransferStandDown", TRANSFER_STOOD_DOWN),
+        "parameters": HEADERS,
+    },
+)
+async def stand_transfer_down(
+    transfer_id: Identifier, gateway: GatewayDep, call: CallDep, principal: Dispatcher
+) -> Response:
+    call.get_idempotency_key()
+    fields = await call.read_object()
+    ends = await gateway.hand_work.find_ends(transfer_id)
+    if ends is None:
+        raise DomainRefusal("transfer_unknown", transfer_id=transfer_id)
+    event = validate(TransferStoodDown, fields, transfer_id=transfer_id, **ends)
     return await publish(gateway, call, [event], source=principal.actor)

@@ -111,6 +111,17 @@ UPDATE call_outs SET
     unit_id = :unit_id
 WHERE call_out_id = ANY(:call_out_ids::text[]);
 
+-- name: list_stopped
+SELECT cause_id FROM call_stops WHERE station_id = :station_id AND ended_at IS NULL;
+
+-- name: add_stop!
+INSERT INTO call_stops (cause_id, station_id, actor, by, reason, stopped_at, caused_by)
+VALUES (:cause_id, :station_id, :actor, :by, :reason, :stopped_at, :caused_by);
+
+-- name: end_stop!
+UPDATE call_stops SET ended_at = :now, ended_by = :by, ended_why = :why
+WHERE cause_id = :cause_id AND ended_at IS NULL;
+
 -- name: count_acceptance^
 UPDATE donors SET accepted = accepted + 1 WHERE donor_id = :donor_id
 RETURNING donor_id, station_id, old.accepted AS accepted_before, accepted;

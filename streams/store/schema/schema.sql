@@ -185,6 +185,31 @@ CREATE TABLE public.call_outs (
     CONSTRAINT call_outs_wave_ck CHECK ((wave >= 1))
 );
 
+CREATE TABLE public.call_stops (
+    stop_no bigint NOT NULL,
+    cause_id public.identifier NOT NULL,
+    station_id public.identifier NOT NULL,
+    actor text NOT NULL,
+    by text NOT NULL,
+    reason text NOT NULL,
+    stopped_at timestamp with time zone NOT NULL,
+    caused_by text NOT NULL,
+    ended_at timestamp with time zone,
+    ended_by text,
+    ended_why text,
+    CONSTRAINT call_stops_ended_ck CHECK ((((ended_at IS NULL) = (ended_by IS NULL)) AND ((ended_at IS NULL) = (ended_why IS NULL)))),
+    CONSTRAINT call_stops_signed_ck CHECK (((btrim(by) <> ''::text) AND (btrim(reason) <> ''::text)))
+);
+
+ALTER TABLE public.call_stops ALTER COLUMN stop_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.call_stops_stop_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.compatible_groups (
     component public.component NOT NULL,
     recipient text NOT NULL,
@@ -624,6 +649,9 @@ ALTER TABLE ONLY public.audit_seals
 ALTER TABLE ONLY public.call_outs
     ADD CONSTRAINT call_outs_pkey PRIMARY KEY (call_out_id);
 
+ALTER TABLE ONLY public.call_stops
+    ADD CONSTRAINT call_stops_pkey PRIMARY KEY (stop_no);
+
 ALTER TABLE ONLY public.compatible_groups
     ADD CONSTRAINT compatible_groups_pkey PRIMARY KEY (component, recipient, donor, rule);
 
@@ -757,6 +785,10 @@ CREATE INDEX call_outs_station_ix ON public.call_outs USING btree (station_id, c
 
 CREATE INDEX call_outs_unit_ix ON public.call_outs USING btree (unit_id) WHERE (unit_id IS NOT NULL);
 
+CREATE UNIQUE INDEX call_stops_live_uq ON public.call_stops USING btree (cause_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX call_stops_station_ix ON public.call_stops USING btree (station_id) WHERE (ended_at IS NULL);
+
 CREATE INDEX dead_letters_headers_ix ON public.dead_letters USING gin (headers jsonb_path_ops);
 
 CREATE INDEX dead_letters_waiting_ix ON public.dead_letters USING btree (is_life_threatening DESC, quarantined_at DESC, dead_letter_id) WHERE (replayed_at IS NULL);
@@ -878,6 +910,9 @@ ALTER TABLE ONLY public.call_outs
 
 ALTER TABLE ONLY public.call_outs
     ADD CONSTRAINT call_outs_unit_fk FOREIGN KEY (unit_id) REFERENCES public.units(unit_id);
+
+ALTER TABLE ONLY public.call_stops
+    ADD CONSTRAINT call_stops_station_fk FOREIGN KEY (station_id) REFERENCES public.stations(station_id);
 
 ALTER TABLE ONLY public.decisions
     ADD CONSTRAINT decisions_request_fk FOREIGN KEY (request_id) REFERENCES public.requests(request_id);

@@ -88,6 +88,9 @@ class MemoryExchange:
             promise = PromiseRow(live=live, unit_id=cleared_unit.unit.unit_id)
             self._stock.reserve(promise, why=transfer.transfer_id)
 
+    async def find_transfer(self, transfer_id: str) -> Transfer | None:
+        return self._state.transfers.get(transfer_id)
+
     async def get_transfer(self, transfer_id: str) -> Transfer:
         return self._state.transfers[transfer_id]
 

@@ -17,6 +17,11 @@ class MemoryReserve:
     def __init__(self, state: State) -> None:
         self._state = state
 
+    async def list_stopped(self, station_id: str) -> frozenset[str]:
+        """Return none: no cause is driven."""
+        del station_id
+        return frozenset()
+
     async def find_call(self, call_out_id: str) -> ReserveCall | None:
         return self._state.calls.get(call_out_id)
 
