@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from random import Random
 
-from tests.life import donation_steps, request_steps, unit_steps
+from tests.life import donation_steps, hand_steps, request_steps, unit_steps
 from tests.life.driven_system import System
 from tests.life.model import Model
 from tests.life.step_tools import Hand
@@ -29,13 +29,17 @@ STEPS: Mapping[str, tuple[Callable[[Hand], Awaitable[None]], int]] = {
     "inform": (request_steps.inform, 1),
     "correct": (request_steps.correct, 1),
     "refit": (request_steps.refit, 1),
-    "scan": (unit_steps.scan, 18),
+    "scan": (unit_steps.scan, 24),
     "lend": (unit_steps.lend, 2),
+    "give": (hand_steps.give, 1),
+    "take_back": (hand_steps.take_back, 1),
+    "hold": (hand_steps.hold, 1),
+    "end_hold": (hand_steps.end_hold, 1),
 }
 """Step to its function and its weight, without waiting; the weights are chosen so that every kind
 of move occurs in a few hundred sequences."""
 
-WEIGHTS: Mapping[str, int] = {**{name: weight for name, (_, weight) in STEPS.items()}, "wait": 3}
+WEIGHTS: Mapping[str, int] = {**{name: weight for name, (_, weight) in STEPS.items()}, "wait": 5}
 
 _ADDING = frozenset({"count", "collect"})
 _SHARE_TIMERS_IN_TIME = 0.7

@@ -139,3 +139,8 @@ class Ask:
     @property
     def is_in_danger(self) -> bool:
         return self.priority == "life_threatening"
+
+    @property
+    def rank(self) -> int:
+        """How long it can wait; 0 is in danger of life."""
+        return ("life_threatening", "urgent", "routine").index(self.priority)

@@ -6,6 +6,7 @@ The services are the real ones, on the store in memory. `python -m tests.life` d
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -14,10 +15,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from models.clearance import UnitFacts
+from models.units import UnitStatus
 from streams.matching import quarantine_release as release_rules
 from streams.matching.kernel_routes import to_station
-from streams.services import donation_recalls, quarantine_release, unit_scan_checks
+from streams.services import donation_recalls, hand_giving, quarantine_release, unit_scan_checks
+from streams.services.hand_giving import HandGiving
 from streams.services.unit_clearance import UnitClearances
+from streams.services.unit_holds import UnitHolds
 from streams.services.unit_scans import Scans
 from tests.life.drive import WEIGHTS, Drive
 from tests.life.memory_system import MemorySystem
@@ -172,9 +177,37 @@ def _keep_quiet_about_lost_units(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Scans, "__init__", patched)
 
 
+def _hold_nothing(patch: pytest.MonkeyPatch) -> None:
+    async def place(*_: object) -> None:
+        return
+
+    patch.setattr(UnitHolds, "place", place)
+
+
+def _give_what_is_picked(patch: pytest.MonkeyPatch) -> None:
+    """A bag in somebody's hands goes to another patient by a word."""
+    free = hand_giving._as_free
+
+    def as_free(unit: UnitFacts) -> UnitFacts:
+        is_picked = unit.status is UnitStatus.PICKED
+        return replace(unit, status=UnitStatus.AVAILABLE) if is_picked else free(unit)
+
+    patch.setattr(hand_giving, "_as_free", as_free)
+
+
+def _take_nothing_back(patch: pytest.MonkeyPatch) -> None:
+    async def take_back(*_: object, **__: object) -> None:
+        return
+
+    patch.setattr(HandGiving, "take_back", take_back)
+
+
 @pytest.mark.parametrize(
     "breaking",
     [
+        _hold_nothing,
+        _give_what_is_picked,
+        _take_nothing_back,
         _forget_epochs,
         _forget_expiry,
         _ask_the_kernel_no_more,
