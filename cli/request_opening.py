@@ -245,15 +245,8 @@ def send_by_hand(
     out: Output,
 ) -> dict[str, Any]:
     """Send what a dispatcher decides of a bag of a request; `path` begins behind the request."""
-    return _send(
-        load_settings(),
-        f"/v1/requests/{path}",
-        body,
-        settled=settled,
-        wait_s=wait_s,
-        key=key,
-        out=out,
-    )
+    message = _Message(path=f"/v1/requests/{path}", body=body, settled=settled)
+    return _send(load_settings(), message, wait_s=wait_s, key=key, out=out)
 
 
 def _send(

@@ -42,12 +42,12 @@ class Order:
 
     @property
     def about(self) -> tuple[str, str]:
-        """The request, empty where none is named, and the unit."""
+        """Return the request, empty where none is named, and the unit."""
         return str(self.body.get("request_id") or ""), str(self.body.get("unit_id"))
 
     @property
     def told(self) -> tuple[str, str, str]:
-        """Whose key it was, who said so, and why."""
+        """Return whose key it was, who said so, and why."""
         return self.source, str(self.body.get("by") or ""), str(self.body.get("reason") or "")
 
 
@@ -136,7 +136,7 @@ def _find_still_under_way(world: World, order: Order) -> Iterator[Finding]:
 
 
 def _is_done(hold: Hold, order: Order) -> bool:
-    """Whether a hold was placed, or ended, by an order."""
+    """Return whether a hold was placed, or ended, by an order."""
     if order.type == HELD:
         return hold.caused_by == order.event_id
     return hold.ended_at is not None and (order.at is None or hold.ended_at == order.at)
@@ -229,5 +229,5 @@ def _find_kept(world: World, order: Order, unit_id: str) -> Iterator[Finding]:
 
 
 def _is_at(promise: Promise, order: Order) -> bool:
-    """Whether a promise ended by the order; without its instant, whether it ended at all."""
+    """Return whether a promise ended by the order; without its instant, whether it ended at all."""
     return order.at is None or promise.ended_at == order.at

@@ -22,7 +22,15 @@ from checker.checks.requests import ENDED
 from checker.evidence import STOCK, TRANSFERS, World, parse_instant
 from checker.intervals import Binding
 
-_LOST = ("unit_given_back", "unit_lost_", "unit_too_late", "taken_for_life_threatening")
+_LOST = (
+    "unit_given_back",
+    "unit_lost_",
+    "unit_too_late",
+    "unit_put_on_hold",
+    "taken_for_life_threatening",
+    "taken_by_hand",
+    "bag_taken_back",
+)
 """Beginnings of the codes of the reasons that name a lost unit."""
 
 Reports = Mapping[str, list[tuple[str, datetime]]]

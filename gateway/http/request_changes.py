@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
@@ -49,15 +50,27 @@ DECIDED: dict[int | str, dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestChange:
+    """A change of a request.
+
+    Attributes:
+        make: Makes the event of the body's fields and the ids of the request.
+        event_kind: Keeps a key that is used for two kinds of change apart.
+        source: The source of the event; by default the hospital of the request.
+    """
+
+    make: Callable[[dict[str, Any], dict[str, str]], EventData]
+    event_kind: str
+    source: str | None = None
+
+
 async def change_request(
     gateway: Gateway,
     call: HttpCall,
     request_id: str,
     principal: Principal,
-    *,
-    make: Callable[[dict[str, Any], dict[str, str]], EventData],
-    event_kind: str,
-    source: str | None = None,
+    change: RequestChange,
 ) -> Response:
     """Publish what changes a request, and answer with the decision if it is waited for.
 
@@ -66,9 +79,7 @@ async def change_request(
         call: Its Idempotency-Key is needed.
         request_id: The request.
         principal: Who calls.
-        make: Makes the event of the body's fields and the ids of the request.
-        event_kind: Keeps a key that is used for two kinds of change apart.
-        source: The source of the event; by default the hospital of the request.
+        change: What is changed.
 
     Raises:
         DomainRefusal: `request_ended`, `request_unknown`.
@@ -77,7 +88,7 @@ async def change_request(
     call.get_wait_s()  # a header that cannot be meant is refused before the body is read
     fields = await call.read_object()
     target, status = await get_target(gateway, principal, request_id)
-    event = make(
+    event = change.make(
         fields,
         {
             "request_id": target.request_id,
@@ -85,8 +96,8 @@ async def change_request(
             "station_id": target.station_id,
         },
     )
-    event_id = derive_id(event_kind, target.hospital_id, target.request_id, key)
-    caller = call.to_caller(source or f"hospital/{target.hospital_id}")
+    event_id = derive_id(change.event_kind, target.hospital_id, target.request_id, key)
+    caller = call.to_caller(change.source or f"hospital/{target.hospital_id}")
     if status in TERMINAL_REQUEST_STATUSES:
         # A repeat of the call that ended the request is answered as before; others come too late.
         acceptance = await gateway.submissions.find_known(event, caller, event_id=event_id)

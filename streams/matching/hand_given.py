@@ -1,4 +1,4 @@
-"""What a dispatcher decided by hand, for the decision that follows it: values only."""
+"""Hand work of a dispatcher, for the decision that follows it: values only."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class HandWork:
 
     @property
     def set_apart(self) -> frozenset[str]:
-        """The bags that the decision may not choose by itself."""
+        """Return the bags that the decision may not choose by itself."""
         return self.withheld | {given.unit.unit_id for given in self.given}
 
     def list_for(self, line_no: int) -> list[HandGiven]:

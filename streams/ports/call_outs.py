@@ -30,6 +30,14 @@ class ReserveCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonsWord:
+    """The word of a person by which calls end: who said it, as they stated it, and why."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallStop:
     """A cause for which nobody is called, by the word of a person.
 

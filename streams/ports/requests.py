@@ -9,10 +9,11 @@ from typing import Protocol
 
 from models.clearance import Cleared
 from models.components import Component
-from models.decisions import Decision
+from models.decisions import Decision, Reason
 from models.doses import OrderMeasure, round_up, sum_content
 from models.patient_records import PatientRecord
 from models.requests import RequestLine, RequestStatus, UrgentRequest
+from streams.matching.hand_given import NO_HAND_WORK, HandWork
 from streams.ports.clearances import ensure_cleared
 from streams.ports.context import Context
 
@@ -180,6 +181,25 @@ class Ruling:
 
     def __post_init__(self) -> None:
         ensure_cleared(self.decision, self.cleared)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """What leads to another decision on a request.
+
+    Attributes:
+        why: Short machine word for the audit.
+        news: Reasons for deciding again, put before the other reasons.
+        asked_digest: Of the record that asks for it, if one does.
+        patient: The patient's record that the request follows.
+        hand: What a dispatcher decided for it.
+    """
+
+    why: str
+    news: tuple[Reason, ...] = ()
+    asked_digest: str | None = None
+    patient: PatientWrite | None = None
+    hand: HandWork = NO_HAND_WORK
 
 
 class RequestStore(Protocol):

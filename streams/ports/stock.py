@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -179,6 +179,27 @@ class UnitScan:
     caused_by: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivingBack:
+    """Units that are given back from a request or a transfer.
+
+    Attributes:
+        request_id: The request that the units are held for.
+        transfer_id: Or the transfer that they are held for.
+        states: States of the units; each state has a move back to `available`.
+        may_have_left: They should have left by now, and nobody saw them since.
+        unit_ids: Of these units alone; None for all.
+        why: For the audit; None names what they were held for.
+    """
+
+    request_id: str | None = None
+    transfer_id: str | None = None
+    states: Collection[UnitStatus]
+    may_have_left: bool = False
+    unit_ids: Collection[str] | None = None
+    why: str | None = None
+
+
 class StockStore(Protocol):
     async def list_shelf(
         self, wants: Mapping[Cell, int | None], *, now: datetime
@@ -259,29 +280,10 @@ class StockStore(Protocol):
         """Set a promise to `issued`, or end it as `received`, `released` or `lost`."""
         ...
 
-    async def release_held(
-        self,
-        *,
-        request_id: str | None = None,
-        transfer_id: str | None = None,
-        states: Sequence[UnitStatus],
-        may_have_left: bool,
-        now: datetime,
-        unit_ids: Sequence[str] | None = None,
-        why: str | None = None,
-    ) -> dict[str, str]:
+    async def release_held(self, which: GivingBack, *, now: datetime) -> dict[str, str]:
         """Give back the units held for a request or a transfer, with the audit of each.
 
         Only `services.unit_moves.give_back` calls this: it schedules a rematch for who waits.
-
-        Args:
-            request_id: The request that the units are held for.
-            transfer_id: Or the transfer that they are held for.
-            states: States of the units; each state has a move back to `available`.
-            may_have_left: They should have left by now, and nobody saw them since.
-            now: Aware UTC instant.
-            unit_ids: Of these units alone; None for all.
-            why: For the audit; None names what they were held for.
 
         Returns:
             Unit id to the station where the unit lies.

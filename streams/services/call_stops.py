@@ -9,7 +9,7 @@ from __future__ import annotations
 from models.errors import ContractError, DomainRefusal
 from models.events.hand_work import CallsResumed, CallsStoodDown
 from streams.ports import Transition, UnitOfWork
-from streams.ports.call_outs import CallStop
+from streams.ports.call_outs import CallStop, PersonsWord
 from streams.services.donor_call_outs import CallOuts
 from streams.services.donor_needs import DonorNeeds
 
@@ -51,9 +51,8 @@ class CallStops:
             )
         )
         work.record(_audit(event, "calling", "stood_down"))
-        await self._call_outs.stand_down(
-            work, event.station_id, event.cause_id, by=event.by, reason=event.reason
-        )
+        word = PersonsWord(by=event.by, reason=event.reason)
+        await self._call_outs.stand_down(work, event.station_id, event.cause_id, word=word)
 
     async def resume(self, work: UnitOfWork, event: CallsResumed) -> None:
         """Call donors for a cause again, as it needs them now.

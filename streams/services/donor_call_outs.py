@@ -19,7 +19,7 @@ from streams.matching.donor_eligibility import DonorRecord, list_obstacles
 from streams.matching.donor_waves import DonationDemand, Wave, choose_wave
 from streams.matching.float_sums import is_enough, round_up
 from streams.ports import Timer, TimerKind, Transition, UnitOfWork
-from streams.ports.call_outs import ReserveCall
+from streams.ports.call_outs import PersonsWord, ReserveCall
 from streams.services.donor_needs import DonorNeeds, StationCauses
 from streams.services.wanted_donations import DonorNeed, Urgency
 
@@ -112,7 +112,7 @@ class CallOuts:
         await self.pursue_all(work, station_id)
 
     async def stand_down(
-        self, work: UnitOfWork, station_id: str, cause_id: str, *, by: str, reason: str
+        self, work: UnitOfWork, station_id: str, cause_id: str, *, word: PersonsWord
     ) -> None:
         """Stand down a cause's donors by the word of a person, written already: it is none now.
 
@@ -128,9 +128,8 @@ class CallOuts:
                 work,
                 left,
                 to=CallOutStatus.STOOD_DOWN,
-                why=f"stood down by {by}: {reason}",
-                by=by,
-                reason=reason,
+                why=f"stood down by {word.by}: {word.reason}",
+                word=word,
             )
         await work.timers.drop(TimerKind.CALL_WAVE, cause_id)
         await self.pursue_all(work, station_id)
@@ -190,13 +189,9 @@ class CallOuts:
         to: CallOutStatus,
         why: str,
         answered_at: datetime | None = None,
-        by: str | None = None,
-        reason: str | None = None,
+        word: PersonsWord | None = None,
     ) -> None:
-        """End calls of one cause without a donation, and publish that for the notifier.
-
-        `by` and `reason` tell of the person who ended them, if one did.
-        """
+        """End calls of one cause without a donation, and publish that for the notifier."""
         if not calls:
             return
         first = calls[0].call_out
@@ -213,8 +208,8 @@ class CallOuts:
             status=to,
             call_out_ids=call_out_ids,
             closed_at=work.context.now,
-            by=by,
-            reason=reason,
+            by=word.by if word else None,
+            reason=word.reason if word else None,
         )
         work.emit(closed, station_id=first.station_id)
 

@@ -20,7 +20,7 @@ from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.matching.hand_given import HandGiven, HandWork
 from streams.ports import UnitOfWork
-from streams.ports.requests import RequestState
+from streams.ports.requests import Grounds, RequestState
 from streams.ports.stock import FoundUnit
 from streams.services.request_decisions import RequestDecisions
 from streams.services.request_patients import read_with_record
@@ -95,14 +95,18 @@ class HandGiving:
             reason=event.reason,
         )
         hand = HandWork(given=(given,), withheld=withheld)
-        await self._decisions.decide_again(work, state, why=GIVEN, asked_digest=digest, hand=hand)
+        await self._decisions.decide_again(
+            work, state, Grounds(why=GIVEN, asked_digest=digest, hand=hand)
+        )
         await _ensure_given(work, event)
         if loser is not None:
             lost = Reason(
                 code="taken_by_hand",
                 params={"unit_id": event.unit_id, "by": event.by, "reason": event.reason},
             )
-            await self._decisions.decide_again(work, loser, why="taken_by_hand", news=(lost,))
+            await self._decisions.decide_again(
+                work, loser, Grounds(why="taken_by_hand", news=(lost,))
+            )
 
     async def take_back(
         self, work: UnitOfWork, event: BagTakenBack, state: RequestState, *, digest: str
@@ -123,10 +127,12 @@ class HandGiving:
         await self._decisions.decide_again(
             work,
             state,
-            why=TAKEN_BACK,
-            asked_digest=digest,
-            news=(taken,),
-            hand=HandWork(withheld=frozenset({event.unit_id})),
+            Grounds(
+                why=TAKEN_BACK,
+                asked_digest=digest,
+                news=(taken,),
+                hand=HandWork(withheld=frozenset({event.unit_id})),
+            ),
         )
 
     async def keep(

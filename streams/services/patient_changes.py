@@ -10,7 +10,7 @@ from models.patient_records import PatientChange, PatientRecord
 from models.requests import UrgentRequest
 from models.unit_states import PICKABLE_STATES
 from streams.ports import Timer, UnitOfWork
-from streams.ports.requests import PatientWrite, RequestState
+from streams.ports.requests import Grounds, PatientWrite, RequestState
 from streams.services.hand_giving import HandGiving
 from streams.services.request_decisions import RequestDecisions
 from streams.services.request_patients import compare, plan_looks, read_subject
@@ -70,10 +70,12 @@ class PatientChanges:
         await self._decisions.decide_again(
             work,
             left,
-            why="patient_changed",
-            news=(Reason(code="patient_changed"), *told, *changed),
-            patient=PatientWrite(record=record),
-            hand=hand,
+            Grounds(
+                why="patient_changed",
+                news=(Reason(code="patient_changed"), *told, *changed),
+                patient=PatientWrite(record=record),
+                hand=hand,
+            ),
         )
 
 

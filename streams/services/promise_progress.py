@@ -9,7 +9,7 @@ from models.requests import TERMINAL_REQUEST_STATUSES, RequestStatus
 from models.units import UnitStatus
 from streams.matching.allocation.unit_stages import ENDS, find_stage
 from streams.ports import Timer, UnitOfWork
-from streams.ports.requests import RequestState
+from streams.ports.requests import Grounds, RequestState
 from streams.ports.stock import LivePromise
 from streams.services.request_decisions import RequestDecisions
 from streams.services.request_rematching import go_on_after, read_subject
@@ -83,7 +83,7 @@ class Progress:
         """Decide a request again that lost units, unless it has ended."""
         state = (await work.requests.lock_requests([request_id]))[request_id]
         if state.status not in TERMINAL_REQUEST_STATUSES:
-            await self._decisions.decide_again(work, state, why="unit_lost", news=lost)
+            await self._decisions.decide_again(work, state, Grounds(why="unit_lost", news=lost))
 
     @staticmethod
     async def is_waiting(work: UnitOfWork, promise: LivePromise) -> bool:

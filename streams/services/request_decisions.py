@@ -23,9 +23,8 @@ from streams.matching.allocation.remedies import list_ways
 from streams.matching.allocation.unit_stages import STATUS_OF
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
-from streams.matching.hand_given import NO_HAND_WORK, HandWork
 from streams.ports import Context, DirectorySource, Timer, TimerKind, UnitOfWork
-from streams.ports.requests import OpenedRequest, PatientWrite, RequestState, Ruling
+from streams.ports.requests import Grounds, OpenedRequest, PatientWrite, RequestState, Ruling
 from streams.services.request_matching import TAKEN, Matching
 from streams.services.request_patients import plan_looks, recall_patients
 from streams.services.request_rematching import look_at
@@ -117,24 +116,16 @@ class RequestDecisions:
         self,
         work: UnitOfWork,
         state: RequestState,
-        *,
-        why: str,
-        asked_digest: str | None = None,
-        news: tuple[Reason, ...] = (),
-        patient: PatientWrite | None = None,
-        hand: HandWork = NO_HAND_WORK,
+        grounds: Grounds,
     ) -> None:
         """Decide an existing request once more; what is promised stays, unless it helps nobody.
 
         Args:
             work: The transaction.
             state: The request as it is locked, with what is promised to it at this moment.
-            why: Short machine word for the audit.
-            asked_digest: Of the record that asks for it, if one does.
-            news: Reasons for deciding again, put before the other reasons.
-            patient: The patient's record that the request follows.
-            hand: What a dispatcher decided for it.
+            grounds: What leads to it.
         """
+        news, hand = grounds.news, grounds.hand
         case = replace(await self._build_case_again(work, state, news=news), hand=hand)
         matching = self._match(work, [case])
         await matching.read()
@@ -150,10 +141,10 @@ class RequestDecisions:
         task = _Task(
             case=case,
             before=state,
-            why=why,
+            why=grounds.why,
             context=work.context,
-            asked_digest=asked_digest,
-            patient=patient,
+            asked_digest=grounds.asked_digest,
+            patient=grounds.patient,
         )
         await self._write(work, [task], matching.matched)
         await self._decide_losers(work, lost)
@@ -229,7 +220,7 @@ class RequestDecisions:
                 Reason(code="taken_for_life_threatening", params={"unit_id": taken})
                 for taken in lost[request_id]
             )
-            await self.decide_again(work, states[request_id], why=TAKEN, news=news)
+            await self.decide_again(work, states[request_id], Grounds(why=TAKEN, news=news))
 
     async def _build_case_again(
         self, work: UnitOfWork, state: RequestState, *, news: tuple[Reason, ...] = ()

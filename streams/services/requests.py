@@ -33,7 +33,8 @@ from models.texts.validation import describe_broken, find_place
 from models.topics import AppName
 from models.unit_states import PICKABLE_STATES
 from streams.ports import Context, DirectorySource, Received, UnitOfWork
-from streams.ports.requests import OpenedRequest, RequestState
+from streams.ports.requests import Grounds, OpenedRequest, RequestState
+from streams.ports.stock import GivingBack
 from streams.services.hand_giving import HandGiving
 from streams.services.patient_changes import PatientChanges
 from streams.services.request_decisions import RequestDecisions
@@ -212,20 +213,21 @@ class RequestService:
         await self._decisions.decide_again(
             work,
             amended,
-            why="amended",
-            asked_digest=record.digest,
-            news=(*known.news, *changed),
-            patient=known.patient,
-            hand=hand,
+            Grounds(
+                why="amended",
+                asked_digest=record.digest,
+                news=(*known.news, *changed),
+                patient=known.patient,
+                hand=hand,
+            ),
         )
 
     async def _cancel(
         self, work: UnitOfWork, record: Received, event: RequestCancelled, state: RequestState
     ) -> None:
         work.enter(_build_context(work, record, by=event.cancellation.cancelled_by))
-        released = await give_back(
-            work, request_id=state.request.request_id, states=PICKABLE_STATES
-        )
+        held = GivingBack(request_id=state.request.request_id, states=PICKABLE_STATES)
+        released = await give_back(work, held)
         by = event.cancellation.cancelled_by
         params: dict[str, str | int | float]
         params = {"reason": event.cancellation.reason, "units_given_back": len(released)}

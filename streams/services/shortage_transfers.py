@@ -9,6 +9,7 @@ from models.shortages import Transfer, TransferStatus
 from models.unit_states import PICKABLE_STATES
 from models.units import UnitStatus
 from streams.ports import Transition, UnitOfWork
+from streams.ports.stock import GivingBack
 from streams.services.shortage_timing import assess_now
 from streams.services.unit_moves import give_back
 
@@ -34,9 +35,8 @@ class Transfers:
                 "transfer_ended", transfer_id=event.transfer_id, status=transfer.status
             )
         why = f"stood down by {event.by}: {event.reason}"
-        if not await give_back(
-            work, transfer_id=event.transfer_id, states=PICKABLE_STATES, why=why
-        ):
+        held = GivingBack(transfer_id=event.transfer_id, states=PICKABLE_STATES, why=why)
+        if not await give_back(work, held):
             raise DomainRefusal("transfer_has_left", transfer_id=event.transfer_id)
         await self.advance(work, event.transfer_id, by=event.by, reason=event.reason)
         for station_id in ends:
@@ -65,7 +65,8 @@ class Transfers:
     async def lapse_hold(self, work: UnitOfWork, transfer_id: str) -> None:
         """Give back units that were never picked; picked units stay the receiver's."""
         await work.exchange.get_transfer(transfer_id)  # under the locks of both stations
-        if await give_back(work, transfer_id=transfer_id, states=(UnitStatus.RESERVED,)):
+        held = GivingBack(transfer_id=transfer_id, states=(UnitStatus.RESERVED,))
+        if await give_back(work, held):
             await self.advance(work, transfer_id)
 
     async def _set(

@@ -11,7 +11,7 @@ sweep nothing else in the services schedules it, so no new way of freeing units 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from models.errors import ContractError, DomainRefusal, InvariantViolation
@@ -19,7 +19,7 @@ from models.unit_states import Actor, PromiseEffect, get_move
 from models.units import UnitStatus
 from streams.ports import Received, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.requests import RequestState
-from streams.ports.stock import NO_CHANGES, MoveChanges, UnitState
+from streams.ports.stock import NO_CHANGES, GivingBack, MoveChanges, UnitState
 from streams.services.request_rematching import look_again
 
 _ENDING = frozenset(
@@ -151,36 +151,9 @@ def record_birth(
         look_again(work, station_id)
 
 
-async def give_back(
-    work: UnitOfWork,
-    *,
-    request_id: str | None = None,
-    transfer_id: str | None = None,
-    states: Sequence[UnitStatus],
-    may_have_left: bool = False,
-    unit_ids: Sequence[str] | None = None,
-    why: str | None = None,
-) -> list[str]:
-    """Give back the units held for a request or a transfer; return their ids.
-
-    Args:
-        work: The transaction.
-        request_id: The request that the units are held for.
-        transfer_id: Or the transfer that they are held for.
-        states: States of the units; each state has a move back to `available`.
-        may_have_left: Their courier was due, and no scan says where they are.
-        unit_ids: Of these units alone; None for all.
-        why: For the audit; None names what they were held for.
-    """
-    stations = await work.stock.release_held(
-        request_id=request_id,
-        transfer_id=transfer_id,
-        states=states,
-        may_have_left=may_have_left,
-        now=work.context.now,
-        unit_ids=unit_ids,
-        why=why,
-    )
+async def give_back(work: UnitOfWork, which: GivingBack) -> list[str]:
+    """Give back units that are held for a request or a transfer; return their ids."""
+    stations = await work.stock.release_held(which, now=work.context.now)
     for station_id in sorted(set(stations.values())):
         look_again(work, station_id)
     return sorted(stations)
@@ -190,9 +163,9 @@ async def give_back_held(
     work: UnitOfWork,
     state: RequestState,
     *,
-    states: Sequence[UnitStatus],
+    states: Collection[UnitStatus],
     may_have_left: bool = False,
-    unit_ids: Sequence[str] | None = None,
+    unit_ids: Collection[str] | None = None,
     why: str | None = None,
 ) -> tuple[RequestState, list[str]]:
     """Give back the units held for a locked request that is to be decided again.
@@ -200,23 +173,23 @@ async def give_back_held(
     Args:
         work: The transaction.
         state: The request as it is to read; of what is promised to it, only the store knows now.
-        states: As of `give_back`.
-        may_have_left: As of `give_back`, as are `unit_ids` and `why`.
-        unit_ids: Of these units alone.
-        why: For the audit.
+        states: As of `GivingBack`.
+        may_have_left: As of `GivingBack`.
+        unit_ids: As of `GivingBack`.
+        why: As of `GivingBack`.
 
     Returns:
         The request with what is left to it, and the ids of the units that were given back.
     """
     request_id = state.request.request_id
-    given_back = await give_back(
-        work,
+    which = GivingBack(
         request_id=request_id,
         states=states,
         may_have_left=may_have_left,
         unit_ids=unit_ids,
         why=why,
     )
+    given_back = await give_back(work, which)
     left = (await work.requests.lock_requests([request_id]))[request_id]
     return replace(left, request=state.request), given_back
 

@@ -18,6 +18,7 @@ from streams.matching.hand_given import HandGiven
 from streams.ports.stock import (
     NO_CHANGES,
     FoundUnit,
+    GivingBack,
     LivePromise,
     MoveChanges,
     NewUnit,
@@ -173,24 +174,14 @@ class PgStock:
     async def end_promise(self, promise_id: str, *, to: str, now: datetime) -> None:
         await _QUERIES.end_promise(self._connection, promise_id=promise_id, status=to, now=now)
 
-    async def release_held(
-        self,
-        *,
-        request_id: str | None = None,
-        transfer_id: str | None = None,
-        states: Sequence[UnitStatus],
-        may_have_left: bool,
-        now: datetime,
-        unit_ids: Sequence[str] | None = None,
-        why: str | None = None,
-    ) -> dict[str, str]:
+    async def release_held(self, which: GivingBack, *, now: datetime) -> dict[str, str]:
         rows = _QUERIES.release_held(
             self._connection,
-            request_id=request_id,
-            transfer_id=transfer_id,
-            states=list(states),
-            may_have_left=may_have_left,
-            unit_ids=None if unit_ids is None else list(unit_ids),
+            request_id=which.request_id,
+            transfer_id=which.transfer_id,
+            states=list(which.states),
+            may_have_left=which.may_have_left,
+            unit_ids=None if which.unit_ids is None else list(which.unit_ids),
             now=now,
         )
         freed: dict[str, str] = {}
@@ -203,7 +194,7 @@ class PgStock:
                     station_id=row["station_id"],
                     from_state=row["was"],
                     to_state="available",
-                    why=why or f"given_back {request_id or transfer_id}",
+                    why=which.why or f"given_back {which.request_id or which.transfer_id}",
                 )
             )
         return freed

@@ -102,7 +102,7 @@ async def test_a_bag_is_taken_back(world: RunningGateway) -> None:
     assert answer.json()["status"] == "reserved"
     (other,) = reserved(answer.json())
     assert other != held
-    assert "bag_taken_back" in [one["code"] for one in answer.json()["decision"]["reasons"]]
+    assert "bag_taken_back" in [reason["code"] for reason in answer.json()["decision"]["reasons"]]
 
 
 @pytest.mark.parametrize("role", ["hospital", "station", "neighbour", "disaster"])

@@ -101,7 +101,7 @@ async def test_whoever_loses_a_bag_is_decided_again_in_the_same_transaction(
         loser.request_id,
     )
     assert (row["version"], row["outcome"]) == (2, "waiting")
-    (told,) = (one for one in row["body"]["reasons"] if one["code"] == "taken_by_hand")
+    (told,) = (reason for reason in row["body"]["reasons"] if reason["code"] == "taken_by_hand")
     assert told["params"] == {"unit_id": bag.unit_id, "by": BY, "reason": WHY}
     assert await engine.status_of(loser.request_id) == "open"
 

@@ -96,7 +96,7 @@ async def test_who_loses_a_bag_to_a_hold_is_decided_again(engine: Engine) -> Non
         request.request_id,
     )
     assert row["outcome"] == "waiting"
-    (told,) = (one for one in row["body"]["reasons"] if one["code"] == "unit_put_on_hold")
+    (told,) = (reason for reason in row["body"]["reasons"] if reason["code"] == "unit_put_on_hold")
     assert told["params"] == {"unit_id": bag.unit_id, "by": BY, "reason": WHY}
     promise = await engine.one("SELECT status FROM promises")
     assert promise["status"] == "lost"

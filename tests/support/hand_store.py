@@ -6,7 +6,7 @@ from datetime import datetime
 
 from models.requests import Priority
 from models.units import UnitStatus
-from streams.ports.stock import FoundUnit, StockStore
+from streams.ports.stock import FoundUnit, GivingBack, StockStore
 
 WHY = "taken_back_by_hand r by Tsering: why"
 
@@ -36,14 +36,10 @@ async def check_hand_store(
     assert (by_hand.actor, by_hand.by) == ("dispatcher/night-desk", "Tsering")
     assert await stock.list_given_by_hand("nobody") == []
 
-    freed = await stock.release_held(
-        request_id=request_id,
-        states=(UnitStatus.RESERVED,),
-        may_have_left=False,
-        now=now,
-        unit_ids=[given],
-        why=WHY,
+    which = GivingBack(
+        request_id=request_id, states=[UnitStatus.RESERVED], unit_ids=[given], why=WHY
     )
+    freed = await stock.release_held(which, now=now)
     assert list(freed) == [given]
     assert (await find(stock, given)).unit.status is UnitStatus.AVAILABLE
     assert (await find(stock, chosen)).request_id == request_id, "the other stays held"

@@ -127,7 +127,16 @@ def test_an_ended_request_holds_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["unit_given_back", "unit_lost_recalled", "unit_lost_expired", "unit_too_late"]
+    "code",
+    [
+        "unit_given_back",
+        "unit_lost_recalled",
+        "unit_lost_expired",
+        "unit_too_late",
+        "unit_put_on_hold",
+        "taken_by_hand",
+        "bag_taken_back",
+    ],
 )
 def test_a_unit_that_a_decision_tells_lost_is_bound_no_longer(code: str) -> None:
     lost = {"code": code, "params": {"unit_id": "U1"}}

@@ -22,7 +22,7 @@ from gateway.http.examples import (
 )
 from gateway.http.openapi import body
 from gateway.http.openapi import problems as documented
-from gateway.http.request_changes import DECIDED, HEADERS, change_request
+from gateway.http.request_changes import DECIDED, HEADERS, RequestChange, change_request
 from gateway.http.responses import to_response
 from gateway.http.scopes import Dispatcher, Holder
 from gateway.runtime import Gateway
@@ -79,9 +79,11 @@ async def give_bag(
         call,
         request_id,
         principal,
-        make=lambda fields, ids: validate(BagGiven, fields, **ids),
-        event_kind="bag-given",
-        source=principal.actor,
+        RequestChange(
+            make=lambda fields, ids: validate(BagGiven, fields, **ids),
+            event_kind="bag-given",
+            source=principal.actor,
+        ),
     )
 
 
@@ -109,9 +111,11 @@ async def take_bag_back(
         call,
         request_id,
         principal,
-        make=lambda fields, ids: validate(BagTakenBack, fields, **ids, unit_id=unit_id),
-        event_kind="bag-taken-back",
-        source=principal.actor,
+        RequestChange(
+            make=lambda fields, ids: validate(BagTakenBack, fields, **ids, unit_id=unit_id),
+            event_kind="bag-taken-back",
+            source=principal.actor,
+        ),
     )
 
 
@@ -158,7 +162,7 @@ async def hold_bag(
     call.get_idempotency_key()
     event = validate(HoldPlaced, await call.read_object(), station_id=station_id)
     await ensure_station(gateway, station_id)
-    return await publish(gateway, call, [event], source=principal.actor)
+    return await publish(gateway, call.to_caller(principal.actor), [event])
 
 
 @router.post(
@@ -182,7 +186,7 @@ async def end_hold(
     call.get_idempotency_key()
     event = validate(HoldEnded, await call.read_object(), station_id=station_id, unit_id=unit_id)
     await ensure_station(gateway, station_id)
-    return await publish(gateway, call, [event], source=principal.actor)
+    return await publish(gateway, call.to_caller(principal.actor), [event])
 
 
 @router.post(
@@ -238,7 +242,7 @@ async def _publish_of_cause(  # noqa: PLR0917 - what a route is given
     fields = await call.read_object()
     event = validate(event_class, fields, station_id=station_id, cause_id=cause_id)
     await ensure_station(gateway, station_id)
-    return await publish(gateway, call, [event], source=principal.actor)
+    return await publish(gateway, call.to_caller(principal.actor), [event])
 
 
 @router.post(
@@ -263,4 +267,4 @@ async def stand_transfer_down(
     if ends is None:
         raise DomainRefusal("transfer_unknown", transfer_id=transfer_id)
     event = validate(TransferStoodDown, fields, transfer_id=transfer_id, **ends)
-    return await publish(gateway, call, [event], source=principal.actor)
+    return await publish(gateway, call.to_caller(principal.actor), [event])

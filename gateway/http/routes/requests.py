@@ -16,7 +16,13 @@ from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.examples import AMENDMENT, CANCELLATION, REQUEST
 from gateway.http.openapi import body
 from gateway.http.openapi import problems as documented
-from gateway.http.request_changes import DECIDED, HEADERS, answer_decided, change_request
+from gateway.http.request_changes import (
+    DECIDED,
+    HEADERS,
+    RequestChange,
+    answer_decided,
+    change_request,
+)
 from gateway.http.request_targets import find_station, name_hospital
 from gateway.http.scopes import allow
 from gateway.intake.accepted_requests import AcceptedRequest
@@ -95,15 +101,17 @@ async def amend_request(
         call,
         request_id,
         principal,
-        make=lambda fields, ids: RequestAmended(
-            amendment=validate(
-                Amendment,
-                _ensure_no_null(fields),
-                **ids,
-                amended_by=_name_speaker(principal),
-            )
+        RequestChange(
+            make=lambda fields, ids: RequestAmended(
+                amendment=validate(
+                    Amendment,
+                    _ensure_no_null(fields),
+                    **ids,
+                    amended_by=_name_speaker(principal),
+                )
+            ),
+            event_kind="amended",
         ),
-        event_kind="amended",
     )
 
 
@@ -125,15 +133,17 @@ async def cancel_request(
         call,
         request_id,
         principal,
-        make=lambda fields, ids: RequestCancelled(
-            cancellation=validate(
-                Cancellation,
-                fields,
-                **ids,
-                cancelled_by=_name_speaker(principal),
-            )
+        RequestChange(
+            make=lambda fields, ids: RequestCancelled(
+                cancellation=validate(
+                    Cancellation,
+                    fields,
+                    **ids,
+                    cancelled_by=_name_speaker(principal),
+                )
+            ),
+            event_kind="cancelled",
         ),
-        event_kind="cancelled",
     )
 
 

@@ -1,4 +1,4 @@
-"""What people decided by hand, with who and why. Reads only; safe for concurrent tasks."""
+"""Hand work that people decided, with who and why. Reads only; safe for concurrent tasks."""
 
 from __future__ import annotations
 

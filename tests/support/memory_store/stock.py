@@ -25,6 +25,7 @@ from streams.ports import Transition
 from streams.ports.stock import (
     NO_CHANGES,
     FoundUnit,
+    GivingBack,
     LivePromise,
     MoveChanges,
     NewUnit,
@@ -172,26 +173,16 @@ class MemoryStock:
         row = self._state.promises[promise_id]
         self._state.promises[promise_id] = replace(row, live=replace(row.live, status=to))
 
-    async def release_held(
-        self,
-        *,
-        request_id: str | None = None,
-        transfer_id: str | None = None,
-        states: Sequence[UnitStatus],
-        may_have_left: bool,
-        now: datetime,
-        unit_ids: Sequence[str] | None = None,
-        why: str | None = None,
-    ) -> dict[str, str]:
+    async def release_held(self, which: GivingBack, *, now: datetime) -> dict[str, str]:
         freed: dict[str, str] = {}
         for row in list(self._state.promises.values()):
             unit, live = self._state.units[row.unit_id], row.live
-            is_theirs = (live.request_id, live.transfer_id) == (request_id, transfer_id)
-            is_theirs &= unit_ids is None or row.unit_id in unit_ids
-            if is_theirs and live.status == "held" and unit.status in states:
+            is_theirs = (live.request_id, live.transfer_id) == (which.request_id, which.transfer_id)
+            is_theirs &= which.unit_ids is None or row.unit_id in which.unit_ids
+            if is_theirs and live.status == "held" and unit.status in which.states:
                 await self.end_promise(live.promise_id, to="released", now=now)
-                self._free(row.unit_id, doubted_at=now if may_have_left else unit.doubted_at)
-                self._record_back(unit, why=why or "given_back")
+                self._free(row.unit_id, doubted_at=now if which.may_have_left else unit.doubted_at)
+                self._record_back(unit, why=which.why or "given_back")
                 freed[row.unit_id] = unit.unit.station_id
         return freed
 
