@@ -18,6 +18,7 @@ from demo.random_draws import divide, draw
 from demo.scenario import Scenario
 from demo.scenario_schema import DemoHospital
 from demo.special_requests import add_special_cases
+from models.base import derive_id
 from models.components import Component
 from models.doses import WHOLE, content_of
 from models.groups import BloodGroup
@@ -50,6 +51,14 @@ class PlannedRequest:
     then: str = ""
     typed: BloodGroup | None = None
     typed_after_s: float = 0.0
+
+    @property
+    def known_as(self) -> str:
+        """The request id that the system knows; the gateway derives it from the hospital's own."""
+        request = self.request
+        if self.straight:
+            return request.request_id
+        return derive_id("request", request.hospital_id, request.request_id)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -82,6 +82,7 @@ class LookBack:
     """
 
     donation_id: str
+    recalled_at: datetime
     units: Mapping[str, str]
     requests: tuple[str, ...]
 

@@ -35,9 +35,9 @@ async def read_free_bags(stage: DrillStage, lives: Sequence[DonatedLife]) -> lis
         )
         for unit_id in list_free(answer.body):
             if unit_id in known:
-                bag = _of_count(stage.scenario, known[unit_id], station_id)
+                bag = describe_counted(stage.scenario, known[unit_id], station_id)
             elif unit_id in given:
-                bag = _of_donation(stage.scenario, given[unit_id], station_id)
+                bag = describe_donated(stage.scenario, given[unit_id], station_id)
             else:
                 continue
             since = stage.board.arrived.get(unit_id, bag.since)
@@ -51,7 +51,8 @@ def list_free(exported: str) -> list[str]:
     return [row[_UNIT_ID] for row in rows if row[_STATUS] == _FREE]
 
 
-def _of_count(scenario: Scenario, counted: CountedUnit, station_id: str) -> FreeBag:
+def describe_counted(scenario: Scenario, counted: CountedUnit, station_id: str) -> FreeBag:
+    """Describe a bag of the evening's count, as it lies at a station."""
     unit = counted.unit
     facts = UnitFacts(
         unit_id=unit.unit_id,
@@ -70,6 +71,9 @@ def _of_count(scenario: Scenario, counted: CountedUnit, station_id: str) -> Free
     return FreeBag(unit=facts, since=scenario.at(-scenario.stock.counted_before_h))
 
 
-def _of_donation(scenario: Scenario, life: DonatedLife, station_id: str) -> FreeBag:
-    unit = replace(life, station_id=station_id, status=UnitStatus.AVAILABLE, released=True)
+def describe_donated(scenario: Scenario, life: DonatedLife, station_id: str) -> FreeBag:
+    """Describe a bag that a donor gave, as it lies at a station before anything befell it."""
+    unit = replace(
+        life, station_id=station_id, status=UnitStatus.AVAILABLE, released=True, recalled=False
+    )
     return FreeBag(unit=unit, since=life.released_at or scenario.at(scenario.timeline.ends_after_h))

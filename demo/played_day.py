@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from checker import Report
 from demo.actor_context import DrillStage
 from demo.donation_outcomes import DonatedLife
+from demo.hindsight import Hindsight
 from demo.unserved import Unserved
 
 
@@ -21,6 +22,7 @@ class PlayedDay:
         audit: The document of `xuelian audit verify`.
         lives: The outcome of each donation of the day.
         unserved: The requests that got nothing or less than they asked.
+        hindsight: The day beside its optimum.
     """
 
     stage: DrillStage
@@ -28,3 +30,4 @@ class PlayedDay:
     audit: Mapping[str, int]
     lives: Sequence[DonatedLife]
     unserved: Sequence[Unserved]
+    hindsight: Hindsight

@@ -21,6 +21,7 @@ from typing import Any
 from demo.actor_context import DrillStage
 from demo.actors.faulty_senders import EXPECTED_CODES
 from demo.day_record import Board, percentile
+from demo.hindsight import Hindsight, to_row
 from demo.played_day import PlayedDay
 from demo.unserved import Unserved, count_with_nothing, to_rows
 from models.requests import Priority
@@ -70,7 +71,7 @@ def _exactly(name: str, value: int, unit: str, *, goal: int) -> Figure:
     return Figure(name=name, title=title, value=value, unit=unit, goal=goal, holds=value == goal)
 
 
-def _at_least(name: str, value: int, unit: str, *, goal: int) -> Figure:
+def _at_least(name: str, value: float, unit: str, *, goal: float) -> Figure:
     title = _get_title(name)
     return Figure(name=name, title=title, value=value, unit=unit, goal=goal, holds=value >= goal)
 
@@ -104,6 +105,7 @@ def list_figures(day: PlayedDay) -> list[Figure]:
         ),
         *_list_demanded(day.stage),
         *list_served(day.stage, day.unserved),
+        *list_beside_optimum(day.hindsight, goal=day.stage.scenario.hindsight.share),
         _exactly("audit_breaches", day.audit["breached"], "rows", goal=0),
         *_list_told(day.stage),
         _told("audit_rows", day.audit["rows"], "rows"),
@@ -147,6 +149,20 @@ def list_served(stage: DrillStage, unserved: Sequence[Unserved]) -> list[Figure]
         _exactly("dying_with_nothing", dying, "requests", goal=0),
         _exactly("nothing_beside_neighbours", beside, "requests", goal=0),
         _exactly("unserved_unexplained", unexplained, "requests", goal=0),
+    ]
+
+
+def list_beside_optimum(hindsight: Hindsight, *, goal: float) -> list[Figure]:
+    """List what is demanded of the day beside the best that hindsight finds.
+
+    A promise that the bound holds for impossible would mean that it is no bound.
+    """
+    beyond = len(hindsight.impossible)
+    return [
+        _at_least("share_of_optimum", hindsight.share, "share", goal=goal),
+        _exactly("promises_beyond_hindsight", beyond, "promises", goal=0),
+        _told("optimum", hindsight.optimum, "weighted units"),
+        _told("achieved", hindsight.achieved, "weighted units"),
     ]
 
 
@@ -213,7 +229,10 @@ def list_waiting(stage: DrillStage) -> list[tuple[str, str]]:
 def write_result(
     path: Path, day: PlayedDay, *, figures: Sequence[Figure], started_at: datetime
 ) -> None:
-    """Write the results as data, with what would have served each request that lacks something."""
+    """Write the results as data.
+
+    With what would have served each request that lacks something, and the day beside its optimum.
+    """
     result = {
         "target": "demo",
         "commit": _find_commit(),
@@ -222,6 +241,7 @@ def write_result(
         f"Python {platform.python_version()}",
         "holds": all(figure.holds for figure in figures),
         "checks": [asdict(figure) for figure in figures],
+        "hindsight": to_row(day.hindsight),
         "unserved": to_rows(day.stage, day.unserved, read_texts()["levers"]),
     }
     path.parent.mkdir(parents=True, exist_ok=True)

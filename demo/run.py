@@ -24,9 +24,11 @@ from rich.console import Console
 from checker import check
 from demo.actor_context import DrillStage, KeyName, open_doors
 from demo.casualties import PlannedRequest, plan_requests
+from demo.clairvoyant import look_back_on
 from demo.clock import DrillClock
 from demo.day import play
 from demo.day_record import Board
+from demo.day_trace import read_requests, trace_day
 from demo.donation_outcomes import read_lives
 from demo.donor_reserve import make_donors
 from demo.event_lines import Storyteller
@@ -176,7 +178,8 @@ async def _play_and_check(
         if not await wait_for_rest(probes, patience_s=_REST_S):
             report("[yellow]仍有消息在途 · messages are still on their way[/]")
         lives = await read_lives(stage)
-        unserved = await read_unserved(stage, lives)
+        requests = await read_requests(stage)
+        unserved = await read_unserved(stage, lives, requests)
     # Nothing may change during the check: the workers end, and publish what they committed.
     for process in _WORKERS:
         await asyncio.to_thread(system.kill, process, hard=False)
@@ -190,12 +193,15 @@ async def _play_and_check(
     )
     report("核验审计链 · verifying the audit")
     audit = await asyncio.to_thread(system.run, "audit", "verify", "--json")
+    report("与事后最优相比 · beside the optimum of hindsight")
+    trace = trace_day(stage, planned, lives, requests)
     return PlayedDay(
         stage=stage,
         verdict=verdict,
         audit=json_text.loads(audit.stdout),
         lives=lives,
         unserved=unserved,
+        hindsight=await asyncio.to_thread(look_back_on, drill.scenario, trace),
     )
 
 

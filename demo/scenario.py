@@ -19,6 +19,7 @@ from demo.scenario_schema import (
     DisasterEvent,
     DonorPlan,
     Goals,
+    HindsightPlan,
     RequestPlan,
     Road,
     StockPlan,
@@ -40,6 +41,7 @@ class Scenario(Value):
     event: DisasterEvent
     timeline: Timeline
     goals: Goals
+    hindsight: HindsightPlan
     demo_stations: tuple[DemoStation, ...]
     hospitals: tuple[DemoHospital, ...]
     roads: tuple[Road, ...]

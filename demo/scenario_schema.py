@@ -61,6 +61,19 @@ class Goals(Value):
     with_nothing_percent: float = Field(ge=0, le=100)
 
 
+class HindsightPlan(Value):
+    """How the day is held beside its optimum.
+
+    Attributes:
+        grace_s: For so long after its needed-by time a request is still served.
+        share: Of the optimum, at least.
+    """
+
+    source: str
+    grace_s: int = Field(ge=0)
+    share: Share
+
+
 class DemoStation(Value):
     """A station, with the short names that the tables show, Chinese first."""
 

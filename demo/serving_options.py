@@ -18,7 +18,7 @@ from models.compatibility import list_candidates
 from models.components import Component
 from models.decisions import Decision, LineDecision
 from models.doses import content_of, round_up
-from models.facilities import Station, StationPolicy
+from models.facilities import Hospital, Station, StationPolicy
 from models.groups import BloodGroup, RhD
 from models.requests import HardAttributes, Priority, RequestLine, UrgentRequest
 from models.rules.rulebook import PACKAGED
@@ -125,6 +125,18 @@ def explain_shortfalls(
             levers = (*gone, *finder.list_levers())
             found.append(Shortfall(line=line, lacking=lacking, levers=levers))
     return tuple(found)
+
+
+def to_hospital(hospital: Hospital, road_s: int, *, arrival_at: datetime) -> Route:
+    """Return the way of a bag to a hospital, as the system takes every journey to be."""
+    return Route(
+        arrival_at=arrival_at,
+        transport_s=road_s,
+        temperature_kept=True,
+        agitated=False,
+        can_thaw=hospital.can_thaw,
+        unusable=hospital.cannot_use,
+    )
 
 
 def count_kept(
@@ -374,14 +386,7 @@ class _Finder:
                 self.request, self.line, policy=self._policy, capped_units=0
             ),
             step=Step.RESERVE,
-            route=Route(
-                arrival_at=self.request.needed_by,
-                transport_s=road_s,
-                temperature_kept=True,
-                agitated=False,
-                can_thaw=hospital.can_thaw,
-                unusable=hospital.cannot_use,
-            ),
+            route=to_hospital(hospital, road_s, arrival_at=self.request.needed_by),
             now=self._leaves_by,
             rules=PACKAGED,
         )

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from demo.actor_context import DrillStage
+from demo.hindsight import Hindsight
 from demo.played_day import PlayedDay
 from demo.results import Figure, describe_unit, list_waiting, read_texts
 from demo.unserved import Unserved, describe_lever
@@ -33,6 +34,7 @@ def print_summary(
     for line in day.stage.refused.lines[:_EXAMPLES]:
         console.print(f"    {line}", markup=False)
     _print_unserved(console, day.stage, day.unserved)
+    _print_hindsight(console, day.hindsight)
     waiting = Counter(what for _, what in list_waiting(day.stage))
     if waiting:
         told = ", ".join(f"{count} × {what}" for what, count in waiting.items())
@@ -61,6 +63,18 @@ def _print_unserved(console: Console, stage: DrillStage, unserved: Sequence[Unse
             for lever in shortfall.levers:
                 told = describe_lever(stage, lever, texts)
                 console.print(f"    {told.zh}\n    {told.en}", markup=False)
+
+
+def _print_hindsight(console: Console, hindsight: Hindsight) -> None:
+    """Print what each priority got, beside what hindsight would have given it."""
+    table = Table(title="与事后最优相比 · Beside the optimum of hindsight", title_justify="left")
+    table.add_column("紧急程度 · priority")
+    for heading in ("权重 · weight", "申请 · asked", "我们 · ours", "最优 · optimum"):
+        table.add_column(heading, justify="right")
+    for of in hindsight.list_priorities():
+        cells = (of.weight, of.asked, of.got, of.could)
+        table.add_row(name_value(of.priority), *(f"{cell:,}" for cell in cells))
+    console.print(table)
 
 
 def _table(title: str, figures: list[Figure]) -> Table:

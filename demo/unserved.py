@@ -1,7 +1,7 @@
 """The requests that got nothing, or less than they asked, and what would have served each.
 
-Read before the processes end, through the gateway: the request as it read at its end, and the bags
-that lay free at each station. The decisions are those that the system published.
+Read before the processes end, through the gateway: the bags that lay free at each station. The
+requests are as they read at their end, and the decisions are those that the system published.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from demo.actor_context import DrillStage
 from demo.day_record import Board
+from demo.day_trace import RequestAtEnd
 from demo.donation_outcomes import DonatedLife
 from demo.free_bags import read_free_bags
 from demo.serving_options import FreeBag, Lever, Shortfall, explain_shortfalls
@@ -64,16 +65,16 @@ class Unserved:
         )
 
 
-async def read_unserved(stage: DrillStage, lives: Sequence[DonatedLife]) -> list[Unserved]:
+async def read_unserved(
+    stage: DrillStage, lives: Sequence[DonatedLife], requests: Mapping[str, RequestAtEnd]
+) -> list[Unserved]:
     """Read what would have served every request that got nothing or less, in order of asking."""
     bags = await read_free_bags(stage, lives)
     found = []
     for request_id, view in stage.board.requests.items():
         if view.outcome not in NOTHING | PART:
             continue
-        answer = await stage.door("dispatcher").call("GET", f"/v1/requests/{request_id}")
-        request = UrgentRequest.of_row(answer.body["request"])
-        found.append(explain(stage, request, bags))
+        found.append(explain(stage, requests[request_id].request, bags))
     return sorted(found, key=lambda request: (request.asked_at, request.request_id))
 
 

@@ -199,9 +199,7 @@ async def _post(door: DemoClient, planned: PlannedRequest) -> HttpAnswer:
 
 def _note_opened(stage: DrillStage, planned: PlannedRequest, answer: HttpAnswer) -> None:
     hospital_id = planned.request.hospital_id
-    request_id = derive_id("request", hospital_id, planned.request.request_id)
-    if answer.is_accepted:
-        request_id = answer.body["request_id"]
+    request_id = answer.body["request_id"] if answer.is_accepted else planned.known_as
     request = planned.request.but(request_id=request_id)
     stage.sent.note(
         event_id=derive_id("opened", hospital_id, request_id, planned.request.request_id),
@@ -267,9 +265,7 @@ async def _amend(
 ) -> HttpAnswer:
     """Amend a request, unless it has ended meanwhile."""
     hospital_id = planned.request.hospital_id
-    request_id = planned.request.request_id
-    if not planned.straight:
-        request_id = derive_id("request", hospital_id, request_id)
+    request_id = planned.known_as
     key = f"{planned.request.request_id}-{key}"
     answer = await stage.door("hospital", hospital_id).call(
         "PATCH",

@@ -7,6 +7,7 @@ unit and which patients received blood of it. The answer is kept on the board; `
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from demo.actor_context import DrillStage
 from demo.day_record import LookBack
@@ -36,13 +37,13 @@ async def run_look_back(stage: DrillStage) -> None:
         unit = known[used[0]]
         # A unit that came from a neighbouring station belongs to the receiving station now.
         station_id = stage.board.shared.get(unit.unit_id, ("", unit.station_id))[1]
-        await _recall(stage, station_id, unit.donation_id)
-        await _look(stage, station_id, unit.donation_id)
+        recalled_at = await _recall(stage, station_id, unit.donation_id)
+        await _look(stage, station_id, unit.donation_id, recalled_at)
     finally:
         stage.busy -= 1
 
 
-async def _recall(stage: DrillStage, station_id: str, donation_id: str) -> None:
+async def _recall(stage: DrillStage, station_id: str, donation_id: str) -> datetime:
     recalled_at = stage.clock.now()
     body = {
         "recall_id": f"recall-{donation_id}",
@@ -75,15 +76,19 @@ async def _recall(stage: DrillStage, station_id: str, donation_id: str) -> None:
         f"{zh}召回献血 {donation_id}",
         f"{en} recalls donation {donation_id}",
     )
+    return recalled_at
 
 
-async def _look(stage: DrillStage, station_id: str, donation_id: str) -> None:
+async def _look(
+    stage: DrillStage, station_id: str, donation_id: str, recalled_at: datetime
+) -> None:
     """Ask until the gateway knows the recall, and keep its answer."""
     for _ in range(_LOOKS):
         answer = await stage.door("station", station_id).call("GET", f"/v1/donations/{donation_id}")
         if answer.body["recalls"]:
             stage.board.look_back = LookBack(
                 donation_id=donation_id,
+                recalled_at=recalled_at,
                 units={unit["unit_id"]: unit["status"] for unit in answer.body["units"]},
                 requests=tuple(recipient["request_id"] for recipient in answer.body["recipients"]),
             )

@@ -27,6 +27,7 @@ from demo.report.plots import (
 from demo.report.region import plot_map
 from demo.results import Figure, describe_unit, list_waiting, read_texts
 from demo.unserved import describe_lever
+from models.doses import WHOLE
 from models.texts.words import name_field, name_value
 
 _TILES = (
@@ -83,6 +84,8 @@ def write_report(
         moments=stage.board.moments,
         lives=day.lives,
         unserved=day.unserved,
+        hindsight=day.hindsight,
+        whole=WHOLE,
         name_of=stage.scenario.get_names,
         describe_lever=partial(describe_lever, stage, texts=read_texts()["levers"]),
         steps=count_steps(day.lives),

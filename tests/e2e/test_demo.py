@@ -36,6 +36,7 @@ def _shorten(scenario: Scenario) -> Scenario:
         alerts=scenario.alerts.but(revision=revisions),
         # Most are needed after this day ends: how many wait then is no measure of it.
         goals=scenario.goals.but(with_nothing_percent=100.0),
+        hindsight=scenario.hindsight.but(share=0.0),
     )
 
 
@@ -116,6 +117,22 @@ def test_c90_every_request_that_lacks_something_says_what_would_have_served(
                 assert lever["zh"]
                 assert lever["en"]
                 assert lever["by"] or lever["kind"] == "standing"
+
+
+def test_the_day_stands_beside_the_optimum_of_hindsight(played: tuple[int, Path]) -> None:
+    result = json.loads((played[1] / "result.json").read_text(encoding="utf-8"))
+    page = (played[1] / "report.html").read_text(encoding="utf-8")
+    found, values = result["hindsight"], _values(played[1])
+    assert 0 < found["share"] <= 1
+    assert found["achieved"] <= found["optimum"]
+    assert values["share_of_optimum"] == found["share"]
+    assert values["promises_beyond_hindsight"] == 0
+    weights = {row["priority"]: row["weight"] for row in found["by_priority"]}
+    assert weights == {"life_threatening": 100, "urgent": 10, "routine": 1}
+    for total in ("optimum", "achieved"):
+        summed = sum(row[total] * row["weight"] for row in found["by_priority"])
+        assert found[total] == pytest.approx(summed)
+    assert "与事后最优相比" in page
 
 
 def test_the_report_is_one_offline_bilingual_page(played: tuple[int, Path]) -> None:
