@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cli.decisions import STATUS_WORDS
 from cli.output import Output, add_rows, build_table, show_code, show_instant
 from gateway.explanations import name_counted
+from models.requests import TERMINAL_REQUEST_STATUSES
 from models.texts.instants import ZONE_ZH
 from models.texts.words import list_value_names, name_value
 
@@ -127,7 +128,8 @@ def _describe_lines(row: Row) -> str:
         name = list_value_names().get(line["component"], line["component"])
         measure = name_counted(line["component"], line["measure"])
         counted = list_value_names().get(measure, measure)
-        missing = f"\n缺 {line['missing']} {counted}" if line["missing"] else ""
+        word = "未供" if row["status"] in TERMINAL_REQUEST_STATUSES else "缺"
+        missing = f"\n{word} {line['missing']} {counted}" if line["missing"] else ""
         told.append(f"{name}\n要 {line['quantity']} {counted}{missing}")
     return "\n".join(told)
 

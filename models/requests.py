@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
@@ -11,7 +12,15 @@ from models.antigens import Antigens, PlateletAntigens
 from models.base import Identifier, Instant, Line, Value, change
 from models.broken_rule import BrokenRuleError
 from models.components import Component
-from models.doses import WHOLE, OrderMeasure, dose_for, round_up, to_units
+from models.doses import (
+    WHOLE,
+    LabelledBag,
+    OrderMeasure,
+    dose_for,
+    round_up,
+    sum_content,
+    to_units,
+)
 from models.emergency_release import EmergencyRelease
 from models.errors import ContractError
 from models.hla import HlaTypes
@@ -162,6 +171,10 @@ class RequestLine(Value):
     def wanted(self) -> int:
         """Return what is asked, in hundredths of the measure."""
         return self.quantity * WHOLE
+
+    def find_owed(self, bags: Iterable[LabelledBag]) -> int:
+        """Return what some bags leave uncovered, in the measure, rounded up."""
+        return round_up(self.wanted - sum_content(bags, self.measure))
 
     def to_units(self, quantity: int) -> int:
         """Return so much of the measure in ordering units, rounded up; a bag counts as one."""

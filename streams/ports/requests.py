@@ -10,7 +10,7 @@ from typing import Protocol
 from models.clearance import Cleared
 from models.components import Component
 from models.decisions import Decision, Reason
-from models.doses import OrderMeasure, round_up, sum_content
+from models.doses import OrderMeasure, sum_content
 from models.patient_records import PatientRecord
 from models.requests import RequestLine, RequestStatus, UrgentRequest
 from streams.matching.hand_given import NO_HAND_WORK, HandWork
@@ -108,8 +108,10 @@ class RequestState:
 
     def find_covered(self, line: RequestLine, measure: OrderMeasure | None = None) -> int:
         """Return what the bags of a line hold, in hundredths of a measure, or else of its own."""
-        bags = (state.bags for state in self.lines if state.line_no == line.line_no)
-        return sum(sum_content(found, measure or line.measure) for found in bags)
+        return sum_content(self._list_bags(line), measure or line.measure)
+
+    def _list_bags(self, line: RequestLine) -> list[PromisedBag]:
+        return [bag for state in self.lines if state.line_no == line.line_no for bag in state.bags]
 
     def map_covered(self, measure: OrderMeasure | None = None) -> dict[int, int]:
         """Return `find_covered` of every line, by its number."""
@@ -117,9 +119,7 @@ class RequestState:
 
     def list_owed(self) -> list[tuple[RequestLine, int]]:
         """List the lines that their bags do not cover, each with what is owed, in its measure."""
-        owed = (
-            (line, round_up(line.wanted - self.find_covered(line))) for line in self.request.lines
-        )
+        owed = ((line, line.find_owed(self._list_bags(line))) for line in self.request.lines)
         return [(line, amount) for line, amount in owed if amount]
 
     @property

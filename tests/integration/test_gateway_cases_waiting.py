@@ -15,6 +15,7 @@ from tests.support.clinic import (
     Clinics,
     bags,
     given,
+    missing,
     reasons,
     refusals,
     running_clinics,
@@ -66,6 +67,41 @@ async def test_c69_one_of_ten_is_partly_fulfilled_and_nine_are_owed(clinic: Clin
         "partly_fulfilled",
         [9, 0, 1],
     )
+    assert missing(seen) == [9, 0, 1]
+
+
+async def test_what_an_ended_request_never_got_is_told(clinic: Clinic) -> None:
+    """Nobody waits for it any more, and nobody is told that it was covered."""
+    await clinic.lay("A+")
+    given_up = await clinic.ask(quantity=3, group="A+")
+    assert missing(await clinic.see(given_up)) == [2]
+    await clinic.cancel(given_up)
+    await clinic.register_hospital(cannot_use=["platelets"])
+    await clinic.services.directory.refresh()
+    refused = await clinic.ask("platelets", 2, group="A+")
+    late = await clinic.ask(quantity=3, need_h=1, group="B+")
+    await clinic.pass_time(hours=2.1)
+    ended = [await clinic.see(asked) for asked in (given_up, refused, late)]
+    assert [(seen["status"], missing(seen)) for seen in ended] == [
+        ("cancelled", [3]),
+        ("refused", [2]),
+        ("expired", [3]),
+    ]
+    rows = (await clinic.hospital.get("/v1/requests")).json()["requests"]
+    listed = {row["request_id"]: [line["missing"] for line in row["lines"]] for row in rows}
+    assert [listed[seen["request_id"]] for seen in ended] == [[3], [2], [3]]
+
+
+async def test_a_line_that_was_taken_out_is_not_told_as_asked_for(clinic: Clinic) -> None:
+    lines = [
+        {"line_no": 1, "component": "red_cells", "quantity": 2},
+        {"line_no": 2, "component": "platelets", "quantity": 1},
+    ]
+    told = await clinic.ask(lines=lines, group="A+")
+    await clinic.amend(told, lines=lines[:1])
+    assert [line["line_no"] for line in (await clinic.see(told))["lines"]] == [1]
+    (row,) = (await clinic.hospital.get("/v1/requests")).json()["requests"]
+    assert [line["line_no"] for line in row["lines"]] == [1]
 
 
 async def test_c70_freed_blood_goes_to_who_waits(clinic: Clinic) -> None:

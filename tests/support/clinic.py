@@ -51,6 +51,11 @@ def bags(told: Told) -> list[str]:
     return [unit["unit_id"] for line in told["decision"]["lines"] for unit in line["reserved"]]
 
 
+def missing(told: Told) -> list[int]:
+    """What no bag covers of each line of a request that was read."""
+    return [line["uncovered"] for line in told["lines"]]
+
+
 def reasons(told: Told) -> dict[str, Told]:
     """The reasons of a decision by their codes."""
     return {reason["code"]: reason for reason in told["decision"]["reasons"]}

@@ -14,6 +14,7 @@ from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Party
+from gateway.requests.line_amounts import complete_row
 from gateway.runtime import Gateway
 from gateway.shortage_order import list_worst_first
 from streams.ports import Unread
@@ -66,7 +67,7 @@ async def read_overview(gateway: GatewayDep, principal: Party) -> Response:
         {
             "as_of": found.as_of,
             "requests": [
-                {**row, "waiting_for": explain_waiting(row["waiting_for"])}
+                {**complete_row(row), "waiting_for": explain_waiting(row["waiting_for"])}
                 for row in found.requests
             ],
             "shortages": list_worst_first(

@@ -18,6 +18,7 @@ from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Party
+from gateway.requests.line_amounts import complete_row, describe_lines
 from gateway.runtime import Gateway
 from gateway.uncovered_needs import (
     BloodSources,
@@ -90,7 +91,8 @@ async def list_requests(
     return to_response(
         {
             "requests": [
-                {**row, "waiting_for": explain_waiting(row["waiting_for"])} for row in page
+                {**complete_row(row), "waiting_for": explain_waiting(row["waiting_for"])}
+                for row in page
             ],
             "next": _to_cursor(page[-1]) if len(rows) > query.limit else None,
         }
@@ -156,7 +158,7 @@ async def get_request(request_id: Identifier, gateway: GatewayDep, principal: Pa
             else explain_waiting(row["waiting_for"]),
             "sought": sought,
             "request": row["body"],
-            "lines": detail.lines,
+            "lines": describe_lines(asked, detail.list_bags(), missing="uncovered"),
             "decision": explain_decision(detail.decisions[-1]["body"]),
             "call_outs": count_calls(calls),
             "timeline": _list_timeline(detail, transfers),

@@ -37,26 +37,16 @@ SELECT body, version, changed_at FROM patients
 WHERE hospital_id = :hospital_id::text AND reference_key = lower(:reference::text);
 
 -- name: list_requests
--- Of a request of which no more is looked for, the decision tells what is owed of a line.
 SELECT
     request_id, hospital_id, station_id, priority, needed_by, status, waiting_for, version,
-    opened_at, decided_at, body -> 'patient' ->> 'group' AS patient_group,
+    opened_at, decided_at, body -> 'patient' ->> 'group' AS patient_group, body,
     (
-        SELECT jsonb_agg(jsonb_build_object(
-            'line_no', l.line_no, 'component', l.component, 'measure', l.measure,
-            'quantity', l.quantity, 'missing', greatest(l.uncovered, (
-                SELECT sum((x -> 'params' ->> 'owed')::int)
-                FROM decisions AS d
-                CROSS JOIN LATERAL jsonb_array_elements(d.body -> 'reasons') AS x
-                WHERE
-                    d.request_id = l.request_id
-                    AND d.version = requests.version
-                    AND x ->> 'code' = 'units_still_owed'
-                    AND x -> 'params' ->> 'line_no' = l.line_no::text
-            ))
-        ) ORDER BY l.line_no)
-        FROM request_lines AS l WHERE l.request_id = requests.request_id
-    ) AS lines
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'line_no', p.line_no, 'component', u.component, 'volume_ml', u.volume_ml
+        )), '[]')
+        FROM promises AS p INNER JOIN units AS u USING (unit_id)
+        WHERE p.request_id = requests.request_id AND p.status IN ('held', 'issued', 'received')
+    ) AS bags
 FROM requests
 WHERE
     (:hospital_id::text IS NULL OR hospital_id = :hospital_id::text)
@@ -75,15 +65,15 @@ LIMIT :limit;
 -- Who still lacks blood, and whose blood is late: life-threatening first, then by the time of need.
 SELECT
     r.request_id, r.hospital_id, r.station_id, r.priority, r.needed_by, r.status, r.waiting_for,
-    r.opened_at, r.body -> 'patient' ->> 'group' AS patient_group,
+    r.opened_at, r.body -> 'patient' ->> 'group' AS patient_group, r.body,
     r.needed_by < :now::timestamptz AS is_late,
     (
-        SELECT jsonb_agg(jsonb_build_object(
-            'line_no', l.line_no, 'component', l.component, 'measure', l.measure,
-            'quantity', l.quantity, 'missing', l.uncovered
-        ) ORDER BY l.line_no)
-        FROM request_lines AS l WHERE l.request_id = r.request_id
-    ) AS lines
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'line_no', p.line_no, 'component', u.component, 'volume_ml', u.volume_ml
+        )), '[]')
+        FROM promises AS p INNER JOIN units AS u USING (unit_id)
+        WHERE p.request_id = r.request_id AND p.status IN ('held', 'issued', 'received')
+    ) AS bags
 FROM requests AS r
 WHERE
     (r.status = 'open' OR (r.status = 'reserved' AND r.needed_by < :now::timestamptz))
@@ -128,7 +118,7 @@ FROM request_lines WHERE request_id = :request_id::text ORDER BY line_no;
 SELECT
     p.promise_id, p.unit_id, p.component, p.blood_group, p.epoch, p.line_no, p.status, p.reason,
     p.held_at, p.hold_until, p.ended_at, u.status AS unit_status, u.source AS unit_source,
-    u.expires_at
+    u.expires_at, u.volume_ml
 FROM promises AS p
 INNER JOIN units AS u USING (unit_id)
 WHERE p.request_id = :request_id::text

@@ -113,6 +113,10 @@ class RequestDetail:
     transfers: list[Row]
     quarantined: list[Row]
 
+    def list_bags(self) -> list[Row]:
+        """List the promises whose bags the request has, on the shelf, on the way or there."""
+        return [row for row in self.promises if row["status"] in {"held", "issued", "received"}]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingLetters:
