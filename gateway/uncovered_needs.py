@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.explanations import explain
+from gateway.requests.neighbour_steps import list_neighbour_steps
 from models.components import Component
 from models.donation_kinds import DonationKind
 from models.doses import WHOLE, content_of, round_up
@@ -69,13 +70,19 @@ class BloodSources:
 
     Attributes:
         calls: The calls that serve it, each donor once.
-        transfers: The transfers that serve it, with `volumes_live`, `agreed_at` and `eta_s`.
+        transfers: The transfers that serve it, with `volumes_live`, `arrived`, `agreed_at` and
+            `eta_s`.
+        shortages: Those of its components at its station that were announced.
+        offers: What neighbours offered for them, the oldest first: `from_station_id`, `status`,
+            `reasons`, `units_group`.
         reserve: The register of the station; given only where `depends_on_reserve`.
         neighbours: The stations that are told of its shortages.
     """
 
     calls: Sequence[Row] = ()
     transfers: Sequence[Row] = ()
+    shortages: Sequence[Row] = ()
+    offers: Sequence[Row] = ()
     reserve: Sequence[DonorRecord] = ()
     neighbours: Sequence[str] = ()
 
@@ -191,7 +198,7 @@ def list_sought(
     lacking = [want for want in wants if want.missing]
     if not lacking:
         return []
-    live = [row for row in sources.transfers if row["status"] not in _ENDED and row["volumes_live"]]
+    live = _list_live(sources.transfers)
     return [
         *_list_donors(request, lacking, sources, now=now, rules=rules),
         *_list_too_late(
@@ -199,12 +206,31 @@ def list_sought(
             _list_callable(lacking, sources),
             there_at=now + timedelta(seconds=rules.ready_after_s + eta_s),
         ),
-        explain("sought_neighbours", {"stations": " ".join(sources.neighbours)})
-        if sources.neighbours
-        else explain("sought_no_neighbour"),
+        *list_neighbour_steps(lacking, sources),
         *_list_transfers(live),
         _render_missing(lacking, live),
     ]
+
+
+def list_done(wants: Sequence[Want], sources: BloodSources) -> list[dict[str, Any]]:
+    """List what was done for the units that an ended request never got, and nothing that could be.
+
+    Args:
+        wants: What its lines wanted.
+        sources: What was called, announced, offered and sent for it until it ended.
+    """
+    lacking = [want for want in wants if want.missing]
+    if not lacking:
+        return []
+    return [
+        *_list_called(sources.calls),
+        *list_neighbour_steps(lacking, sources),
+        *_list_transfers(_list_live(sources.transfers)),
+    ]
+
+
+def _list_live(transfers: Sequence[Row]) -> list[Row]:
+    return [row for row in transfers if row["status"] not in _ENDED and row["volumes_live"]]
 
 
 def join_texts(told: Sequence[Row]) -> dict[str, Any]:
@@ -271,13 +297,36 @@ def _list_donors(
     if request.priority is Priority.ROUTINE:
         yield explain("sought_routine_calls_nobody")
         return
+    yield from _list_answers(sources.calls)
+    if not under_way:
+        asked = {row["donor_id"] for row in _list_in_vain(sources.calls)}
+        yield _render_reserve(from_donors, sources.reserve, asked, now=now, rules=rules)
+
+
+def _list_called(calls: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Say who was called while the request was open."""
+    told = list(_list_answers(calls))
+    if told:
+        yield from told
+    elif calls:
+        yield explain("sought_called_and_stood_down", {"calls": len(calls)})
+    else:
+        yield explain("sought_nobody_was_called")
+
+
+def _list_answers(calls: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Say how many were called, answered and gave, and how many did not come."""
+    under_way, in_vain = _list_under_way(calls), len(_list_in_vain(calls))
     if under_way:
         yield _render_called(under_way)
-        return
-    asked = {row["donor_id"] for row in sources.calls if row["status"] in _CAME_TO_NOTHING}
-    if asked:
-        yield explain("sought_calls_came_to_nothing", {"calls": len(asked)})
-    yield _render_reserve(from_donors, sources.reserve, asked, now=now, rules=rules)
+        if in_vain:
+            yield explain("sought_others_did_not_come", {"calls": in_vain})
+    elif in_vain:
+        yield explain("sought_calls_came_to_nothing", {"calls": in_vain})
+
+
+def _list_in_vain(calls: Sequence[Row]) -> list[Row]:
+    return [row for row in calls if row["status"] in _CAME_TO_NOTHING]
 
 
 def _list_too_late(

@@ -14,6 +14,7 @@ from gateway.uncovered_needs import (
     count_calls,
     depends_on_reserve,
     join_texts,
+    list_done,
     list_neighbours,
     list_serving_calls,
     list_serving_transfers,
@@ -41,7 +42,10 @@ def describe(
     transfers: Sequence[dict[str, Any]] = (),
     reserve: Sequence[DonorRecord] = (),
     neighbours: Sequence[str] = (),
+    shortages: Sequence[dict[str, Any]] | None = None,
+    offers: Sequence[dict[str, Any]] = (),
     eta_s: int = 0,
+    has_ended: bool = False,
 ) -> list[dict[str, Any]]:
     lines = [{"line_no": line.line_no, "uncovered": line.quantity} for line in request.lines]
     wants = list_wants(request, lines, StationPolicy(), PACKAGED)
@@ -49,9 +53,15 @@ def describe(
     sources = BloodSources(
         calls=serving,
         transfers=list_serving_transfers(wants, transfers),
+        shortages=[{"component": want.component, "blood_group": want.place} for want in wants]
+        if shortages is None
+        else shortages,
+        offers=offers,
         reserve=reserve if depends_on_reserve(request, wants, serving) else (),
         neighbours=neighbours,
     )
+    if has_ended:
+        return list_done(wants, sources)
     return list_sought(request, wants, sources, eta_s=eta_s, now=AT, rules=PACKAGED.donors)
 
 
@@ -82,6 +92,7 @@ def transfer(**changes: object) -> dict[str, Any]:
         "status": "agreed",
         "units": 2,
         "volumes_live": [200, 200],
+        "arrived": 0,
         "agreed_at": datetime(2025, 1, 7, 6, 40, tzinfo=UTC),
         "eta_s": 3600,
         **changes,
@@ -95,7 +106,12 @@ def test_f11_nobody_was_asked_is_said_so() -> None:
 def test_f11_platelets_say_that_nobody_is_called() -> None:
     platelets = build_request(group="A+", component=Component.PLATELETS)
     told = codes(platelets, reserve=[make_record(group="A+")], neighbours=("lhasa",))
-    assert told == ["sought_by_appointment", "sought_neighbours", "sought_still_missing"]
+    assert told == [
+        "sought_by_appointment",
+        "sought_neighbours",
+        "sought_no_offer",
+        "sought_still_missing",
+    ]
 
 
 def test_c88_the_answer_waits_for_no_donor_who_cannot_be_in_time() -> None:
@@ -262,6 +278,61 @@ def test_of_what_comes_the_volumes_count_and_not_the_bags() -> None:
     told = describe(asked, transfers=[coming])
     assert told[-1]["params"] == {"missing": 6, "left": 2}
     assert "lhasa 调来 2 袋" in join_texts(told)["zh"]
+
+
+def test_neighbours_are_told_only_of_what_was_announced() -> None:
+    told = describe(neighbours=("lhasa",), shortages=[])
+    assert [step["code"] for step in told[1:]] == ["sought_not_announced", "sought_still_missing"]
+    assert told[1]["params"] == {"stations": "lhasa", "components": "red_cells"}
+    other_place = [{"component": "red_cells", "blood_group": "O+"}]
+    assert "sought_neighbours" not in codes(neighbours=("lhasa",), shortages=other_place)
+
+
+def test_what_neighbours_answered_is_told() -> None:
+    offer = {
+        "from_station_id": "lhasa", "component": "red_cells", "blood_group": "A+",
+        "units_group": "A+", "status": "declined",
+        "reasons": [{"code": "giver_keeps_floor", "params": {"left": 9, "keep": 12}}],
+    }  # fmt: skip
+    told = describe(neighbours=("lhasa",), offers=[offer])
+    assert [step["code"] for step in told[1:]] == [
+        "sought_neighbours", "sought_offer_declined", "sought_still_missing",
+    ]  # fmt: skip
+    assert told[2]["zh"] == "lhasa 的支援没有成：本站只剩 9 单位，须保留 12 单位"
+    taken = {**offer, "status": "accepted"}
+    came = [transfer(status="completed", volumes_live=[], arrived=2)]
+    told = describe(neighbours=("lhasa",), offers=[offer, taken], transfers=came)
+    assert [step["code"] for step in told[1:]] == [
+        "sought_neighbours", "sought_transfer_arrived", "sought_still_missing",
+    ]  # fmt: skip
+    unfit = {**offer, "units_group": "B+"}
+    assert "sought_no_offer" in codes(neighbours=("lhasa",), offers=[unfit])
+
+
+def test_who_did_not_come_is_told_beside_who_is_called() -> None:
+    told = describe(calls=[call("a", "called"), call("b", "declined"), call("c", "no_show")])
+    assert [(step["code"], step["params"]) for step in told[:2]] == [
+        ("sought_called", {"calls": 1, "accepted": 0}),
+        ("sought_others_did_not_come", {"calls": 2}),
+    ]
+
+
+def test_of_an_ended_request_is_told_what_was_done_and_not_what_could_be() -> None:
+    reserve = [make_record(group="A+")]
+    assert codes(reserve=reserve, has_ended=True) == [
+        "sought_nobody_was_called",
+        "sought_no_neighbour",
+    ]
+    # Whoever was called and stood down was called.
+    stood_down = [call("a", "stood_down")]
+    assert codes(calls=stood_down, has_ended=True)[0] == "sought_called_and_stood_down"
+    calls = [call("a", "donated"), call("b", "no_answer")]
+    assert codes(calls=calls, neighbours=("lhasa",), has_ended=True) == [
+        "sought_called_and_donated",
+        "sought_others_did_not_come",
+        "sought_neighbours",
+        "sought_no_offer",
+    ]
 
 
 def test_a_neighbour_is_who_names_the_other() -> None:

@@ -139,6 +139,8 @@ async def get_request(request_id: Identifier, gateway: GatewayDep, principal: Pa
         sources = BloodSources(
             calls=calls,
             transfers=transfers,
+            shortages=detail.shortages,
+            offers=detail.offers,
             reserve=reserve,
             neighbours=list_neighbours(asked.station_id, stations),
         )

@@ -108,7 +108,16 @@ WHERE
     );
 
 -- name: list_decisions
-SELECT body FROM decisions WHERE request_id = :request_id::text ORDER BY version;
+-- Every decision has its row in the audit, which says why it was made.
+SELECT d.body, a.why
+FROM decisions AS d
+LEFT JOIN (
+    SELECT row_number() OVER (ORDER BY audit_id) AS version, why
+    FROM audit
+    WHERE subject = :request_id::text AND subject_kind = 'request'
+) AS a USING (version)
+WHERE d.request_id = :request_id::text
+ORDER BY d.version;
 
 -- name: list_lines
 SELECT line_no, component, measure, quantity, uncovered
@@ -118,15 +127,22 @@ FROM request_lines WHERE request_id = :request_id::text ORDER BY line_no;
 SELECT
     p.promise_id, p.unit_id, p.component, p.blood_group, p.epoch, p.line_no, p.status, p.reason,
     p.held_at, p.hold_until, p.ended_at, u.status AS unit_status, u.source AS unit_source,
-    u.expires_at, u.volume_ml
+    u.expires_at, u.volume_ml,
+    (
+        SELECT max(a.at) FROM audit AS a
+        WHERE
+            a.subject = p.unit_id AND a.subject_kind = 'unit' AND a.to_state = 'issued'
+            AND a.at >= p.held_at
+    ) AS issued_at
 FROM promises AS p
 INNER JOIN units AS u USING (unit_id)
 WHERE p.request_id = :request_id::text
 ORDER BY p.held_at, p.unit_id, p.epoch;
 
 -- name: list_place_calls
--- Calls for the shortages of what the request still lacks, of whatever group; who serves it, the
--- reader tells. A donation counts that came after the request, or whose bag waits for its results.
+-- Calls for the shortages of the components of the request until it ended, of whatever group; who
+-- serves what it lacks, the reader tells. A donation counts that came after the request, or whose bag
+-- waits for its results.
 SELECT
     s.shortage_id, s.component, s.blood_group, c.donor_id, d.blood_group AS donor_group, c.status,
     c.status <> 'donated'
@@ -143,9 +159,10 @@ INNER JOIN donors AS d USING (donor_id)
 LEFT JOIN units AS u ON u.unit_id = c.unit_id
 WHERE
     r.request_id = :request_id::text
+    AND (c.called_at <= r.decided_at OR r.waiting_for <> '')
     AND EXISTS (
         SELECT 1 FROM request_lines AS l
-        WHERE l.request_id = r.request_id AND l.component = s.component AND l.uncovered > 0
+        WHERE l.request_id = r.request_id AND l.component = s.component
     )
 ORDER BY c.called_at, c.call_out_id;
 
@@ -161,18 +178,58 @@ SELECT
         SELECT u.volume_ml FROM promises AS p INNER JOIN units AS u USING (unit_id)
         WHERE p.transfer_id = t.transfer_id AND p.status IN ('held', 'issued')
         ORDER BY u.unit_id
-    ) AS volumes_live
+    ) AS volumes_live,
+    (
+        SELECT count(*) FROM promises AS p
+        WHERE p.transfer_id = t.transfer_id AND p.status = 'received'
+    ) AS arrived
 FROM requests AS r
 INNER JOIN shortages AS s ON s.station_id = r.station_id AND s.assessed_at >= r.opened_at
 INNER JOIN offers AS o ON o.shortage_id = s.shortage_id
 INNER JOIN transfers AS t ON t.offer_id = o.offer_id
 WHERE
     r.request_id = :request_id::text
+    AND (t.agreed_at <= r.decided_at OR r.waiting_for <> '')
     AND EXISTS (
         SELECT 1 FROM request_lines AS l
         WHERE l.request_id = r.request_id AND l.component = s.component
     )
 ORDER BY t.agreed_at, t.transfer_id;
+
+-- name: list_place_shortages
+-- What is announced of the components of the request, or was until it ended.
+SELECT s.shortage_id, s.component, s.blood_group, s.level, s.status, s.opened_at
+FROM requests AS r
+INNER JOIN shortages AS s USING (station_id)
+WHERE
+    r.request_id = :request_id::text
+    AND (
+        (r.waiting_for <> '' AND s.status = 'open')
+        OR (r.waiting_for = '' AND s.assessed_at >= r.opened_at AND s.opened_at <= r.decided_at)
+    )
+    AND EXISTS (
+        SELECT 1 FROM request_lines AS l
+        WHERE l.request_id = r.request_id AND l.component = s.component
+    )
+ORDER BY s.opened_at, s.shortage_id;
+
+-- name: list_place_offers
+-- How offers for the shortages of the components of the request were answered until it ended.
+SELECT
+    o.offer_id, o.from_station_id, o.status, o.decided_at, s.component, s.blood_group,
+    o.body ->> 'group' AS units_group, coalesce(o.body -> 'reasons', '[]') AS reasons
+FROM requests AS r
+INNER JOIN shortages AS s USING (station_id)
+INNER JOIN offers AS o USING (shortage_id)
+WHERE
+    r.request_id = :request_id::text
+    AND o.decided_at >= r.opened_at
+    AND (o.decided_at <= r.decided_at OR r.waiting_for <> '')
+    AND EXISTS (
+        SELECT 1 FROM request_lines AS l
+        WHERE l.request_id = r.request_id AND l.component = s.component
+    )
+ORDER BY o.decided_at, o.offer_id;
 
 -- name: list_quarantined
 -- Records about a request that were not accepted. Anybody can write a subject; the source is what

@@ -102,7 +102,7 @@ class RequestDetail:
 
     Attributes:
         calls: For shortages of its components at its station, whether or not they serve it.
-        transfers: Likewise.
+        transfers: Likewise; `shortages` and `offers` too.
     """
 
     request: Row | None
@@ -111,6 +111,8 @@ class RequestDetail:
     promises: list[Row]
     calls: list[Row]
     transfers: list[Row]
+    shortages: list[Row]
+    offers: list[Row]
     quarantined: list[Row]
 
     def list_bags(self) -> list[Row]:
@@ -259,6 +261,8 @@ class PgPages:
                     ("promises", "list_promises"),
                     ("calls", "list_place_calls"),
                     ("transfers", "list_place_transfers"),
+                    ("shortages", "list_place_shortages"),
+                    ("offers", "list_place_offers"),
                 )
             }
         return RequestDetail(
