@@ -23,6 +23,7 @@ from cli.commands import (
     donation,
     donors,
     example,
+    explain,
     facilities,
     figures,
     hand_work,
@@ -116,6 +117,7 @@ _WORK = "调度 · Dispatch"
 app.command(rich_help_panel=_WORK)(overview.status)
 app.add_typer(requests.app, name="request", rich_help_panel=_WORK)
 app.add_typer(hand_work.app, name="hand", rich_help_panel=_WORK)
+app.command(rich_help_panel=_WORK)(explain.explain)
 app.add_typer(patients.app, name="patient", rich_help_panel=_WORK)
 app.add_typer(stock.app, name="stock", rich_help_panel=_WORK)
 app.add_typer(donation.app, name="donation", rich_help_panel=_WORK)

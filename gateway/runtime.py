@@ -36,6 +36,7 @@ from streams.store.read_models.counts import PgCountComparison
 from streams.store.read_models.donations import PgDonationPages
 from streams.store.read_models.feed import PgFeed
 from streams.store.read_models.figures import PgFigures
+from streams.store.read_models.free_stock import PgFreeStock
 from streams.store.read_models.hand_work import PgHandWork
 from streams.store.read_models.pages import PgPages
 from streams.store.read_models.scans import PgScans
@@ -72,6 +73,7 @@ class Gateway:
         )
         self.count_comparison = PgCountComparison(parts.database)
         self.figures = PgFigures(parts.database)
+        self.free_stock = PgFreeStock(parts.database)
         self.vitals = PgVitals(parts.database, parts.clock)
         self.unread = UnreadLook(
             parts.measure_unread, wall=SystemClock(), monotonic=parts.monotonic

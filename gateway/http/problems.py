@@ -43,6 +43,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "confirmation_not_yours": 403,
     "path_unknown": 404,
     "request_unknown": 404,
+    "version_unknown": 404,
     "patient_unknown": 404,
     "request_of_other_hospital": 404,
     "call_out_unknown": 404,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.components import Component
+from models.doses import LabelledBag
 from models.requests import RequestLine, UrgentRequest
 
 Row = Mapping[str, Any]
@@ -32,11 +33,17 @@ def list_missing(request: UrgentRequest, bags: Iterable[Row]) -> list[tuple[Requ
         bags: Bags under a promise that is held, issued or received: `line_no`, `component`,
             `volume_ml`.
     """
-    of_line: dict[int, list[_Bag]] = {}
+    of_line: dict[int, list[Row]] = {}
     for row in bags:
-        bag = _Bag(component=Component(row["component"]), volume_ml=row["volume_ml"])
-        of_line.setdefault(row["line_no"], []).append(bag)
-    return [(line, line.find_owed(of_line.get(line.line_no, ()))) for line in request.lines]
+        of_line.setdefault(row["line_no"], []).append(row)
+    return [
+        (line, line.find_owed(read_bags(of_line.get(line.line_no, ())))) for line in request.lines
+    ]
+
+
+def read_bags(rows: Iterable[Row]) -> list[LabelledBag]:
+    """Return what the labels of some rows say."""
+    return [_Bag(component=Component(row["component"]), volume_ml=row["volume_ml"]) for row in rows]
 
 
 def describe_lines(request: UrgentRequest, bags: Iterable[Row], *, missing: str) -> list[Row]:

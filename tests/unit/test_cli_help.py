@@ -31,8 +31,8 @@ COMMANDS = {
     "hospital set", "route list", "route set",
     "donor import", "donor list", "donor show", "donor set",
     "audit verify", "audit show", "rules list", "rules show", "rules check", "rules laws",
-    "status", "init", "request list", "call-outs list", "call-outs show", "transfers list",
-    "transfers show",
+    "status", "explain", "init", "request list", "call-outs list", "call-outs show",
+    "transfers list", "transfers show",
     "activations list", "activations show", "patient show", "patient tell", "patient correct",
 }  # fmt: skip
 

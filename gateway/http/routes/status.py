@@ -16,26 +16,24 @@ from starlette.responses import Response
 from gateway.explanations import explain, explain_decision, explain_reason, explain_waiting
 from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
+from gateway.http.request_reading import (
+    complete_reading,
+    find_way_s,
+    list_beside,
+    may_see,
+    read_detail,
+)
 from gateway.http.responses import to_response
 from gateway.http.scopes import Party
+from gateway.requests.explanation import explain_request
 from gateway.requests.line_amounts import complete_row, describe_lines
+from gateway.requests.record import RequestRecord
 from gateway.runtime import Gateway
-from gateway.uncovered_needs import (
-    BloodSources,
-    count_calls,
-    depends_on_reserve,
-    join_texts,
-    list_neighbours,
-    list_serving_calls,
-    list_serving_transfers,
-    list_sought,
-    list_wants,
-)
+from gateway.uncovered_needs import count_calls, join_texts
 from models.access import KeyScope, Principal
-from models.base import Identifier, Instant, Value
+from models.base import LARGEST, Identifier, Instant, Value
 from models.errors import ContractError, DomainRefusal
-from models.facilities import StationPolicy
-from models.requests import Priority, RequestStatus, UrgentRequest
+from models.requests import Priority, RequestStatus
 from streams.store.read_models.pages import RequestDetail, RequestFilter
 
 router = APIRouter(tags=["requests"])
@@ -99,15 +97,6 @@ async def list_requests(
     )
 
 
-def _find_way_s(gateway: Gateway, request: UrgentRequest) -> int:
-    """Return the seconds from the station to the hospital; 0 if one of them is not known yet."""
-    directory = gateway.directories.current()
-    ends = request.station_id, request.hospital_id
-    if any(directory.find_location(end) is None for end in ends):
-        return 0
-    return directory.get_journey(*ends).eta_s
-
-
 @router.get(
     "/v1/requests/{request_id}",
     summary="一份申请及其经过 · One request and its timeline",
@@ -115,43 +104,12 @@ def _find_way_s(gateway: Gateway, request: UrgentRequest) -> int:
     responses=documented(404),
 )
 async def get_request(request_id: Identifier, gateway: GatewayDep, principal: Party) -> Response:
-    own = principal.own_hospital
-    detail = await gateway.pages.read_request(request_id, source=f"hospital/{own}" if own else None)
+    detail = await read_detail(gateway, principal, request_id)
     if detail.request is None:
         return _answer_untaken(gateway, principal, request_id, detail)
     row = detail.request
-    if not _may_see(principal, hospital_id=row["hospital_id"], station_id=row["station_id"]):
-        raise DomainRefusal("request_unknown", request_id=request_id)
-    asked = UrgentRequest.of_row(row["body"])
-    stations = gateway.directories.current().stations
-    station = stations.get(asked.station_id)
-    policy = station.policy if station else StationPolicy()
-    wants = list_wants(asked, detail.lines, policy, gateway.rules)
-    calls = list_serving_calls(wants, detail.calls)
-    transfers = list_serving_transfers(wants, detail.transfers)
-    sought = []
-    if row["status"] == RequestStatus.OPEN:
-        reserve = (
-            await gateway.pages.list_reserve(asked.station_id)
-            if depends_on_reserve(asked, wants, calls)
-            else ()
-        )
-        sources = BloodSources(
-            calls=calls,
-            transfers=transfers,
-            shortages=detail.shortages,
-            offers=detail.offers,
-            reserve=reserve,
-            neighbours=list_neighbours(asked.station_id, stations),
-        )
-        sought = list_sought(
-            asked,
-            wants,
-            sources,
-            eta_s=_find_way_s(gateway, asked),
-            now=gateway.clock.now(),
-            rules=gateway.rules.donors,
-        )
+    reading = await complete_reading(gateway, principal, detail, row)
+    sought = reading.steps if row["status"] == RequestStatus.OPEN else []
     return to_response(
         {
             **{name: value for name, value in row.items() if name != "body"},
@@ -160,12 +118,58 @@ async def get_request(request_id: Identifier, gateway: GatewayDep, principal: Pa
             else explain_waiting(row["waiting_for"]),
             "sought": sought,
             "request": row["body"],
-            "lines": describe_lines(asked, detail.list_bags(), missing="uncovered"),
+            "lines": describe_lines(reading.asked, detail.list_bags(), missing="uncovered"),
             "decision": explain_decision(detail.decisions[-1]["body"]),
-            "call_outs": count_calls(calls),
-            "timeline": _list_timeline(detail, transfers),
+            "call_outs": count_calls(reading.calls),
+            "timeline": _list_timeline(detail, reading.transfers),
         }
     )
+
+
+class ExplanationQuery(Value):
+    """Which version; the newest, as it stands now, without one."""
+
+    version: int | None = Field(default=None, ge=1, le=LARGEST)
+
+
+@router.get(
+    "/v1/requests/{request_id}/explanation",
+    summary="为什么是这样 · Why it is so",
+    description=(
+        "依次写明：现在怎样（`standing`）；每行给了哪些血袋、为什么、从哪里来、何时到；略过了什么；"
+        "改变什么就不同（`would_change`，最省事的在前）；期间做了什么（`done`）；"
+        "每一版为何重新决定（`versions`）。`version` 指定某一版。\n\n"
+        "In this order: where it stands (`standing`); per line the bags given, why each, from "
+        "where and when they are there, and what was passed over; what would change the answer "
+        "(`would_change`, the cheapest first); what was done meanwhile (`done`); why each version "
+        "was decided (`versions`). `version` tells of an earlier one."
+    ),
+    responses=documented(400, 404),
+)
+async def explain_one(
+    request_id: Identifier,
+    gateway: GatewayDep,
+    principal: Party,
+    query: Annotated[ExplanationQuery, Query()],
+) -> Response:
+    detail = await read_detail(gateway, principal, request_id)
+    if detail.request is None:
+        return _answer_untaken(gateway, principal, request_id, detail)
+    reading = await complete_reading(gateway, principal, detail, detail.request)
+    asked = reading.asked
+    record = RequestRecord(
+        row=reading.row,
+        request=asked,
+        lines=detail.lines,
+        decisions=detail.decisions,
+        promises=detail.promises,
+        steps=reading.steps,
+        transfers=reading.transfers,
+        beside=await list_beside(gateway, principal, reading),
+        eta_s=find_way_s(gateway, asked.station_id, asked.hospital_id),
+        now=gateway.clock.now(),
+    )
+    return to_response(explain_request(record, number=query.version))
 
 
 def _answer_untaken(
@@ -173,7 +177,7 @@ def _answer_untaken(
 ) -> Response:
     """Answer for a request that the engine has no row of: it was quarantined, or not read yet."""
     recent = gateway.accepted.find(request_id)
-    if recent is not None and not _may_see(
+    if recent is not None and not may_see(
         principal, hospital_id=recent.hospital_id, station_id=recent.station_id
     ):
         recent = None
@@ -190,14 +194,6 @@ def _answer_untaken(
             "waiting_for": waiting_for,
             "timeline": [_render_quarantined(row) for row in seen],
         }
-    )
-
-
-def _may_see(principal: Principal, *, hospital_id: str, station_id: str) -> bool:
-    return (
-        principal.is_dispatcher
-        or principal.own_hospital == hospital_id
-        or principal.own_station == station_id
     )
 
 
