@@ -1,4 +1,4 @@
-"""What was asked on the day, which bags there were, and which bag was promised to whom.
+"""Trace of a day: what was asked, which bags there were, which bag was promised to whom.
 
 All that hindsight needs. Requests and promises are read before the processes end, through the
 gateway; bags are those of the evening's count and those that donors gave.

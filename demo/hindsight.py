@@ -58,12 +58,12 @@ class Hindsight:
 
     @property
     def optimum(self) -> float:
-        """The best filling, in units times their weights."""
+        """Return the best filling, in units times their weights."""
         return sum(line.could * line.weight for line in self.lines) / WHOLE
 
     @property
     def achieved(self) -> float:
-        """What was promised and not lost, in units times their weights."""
+        """Return what was promised and not lost, in units times their weights."""
         return sum(line.got * line.weight for line in self.lines) / WHOLE
 
     @property

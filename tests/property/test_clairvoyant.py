@@ -151,7 +151,9 @@ def _may_have(ask: DayRequest, bag: DayBag, now: datetime) -> bool:
     patient = [patient for known_at, patient in ask.known if known_at <= now][-1]
     hospital = scenario.get_hospital(request.hospital_id).hospital
     road_s = scenario.routes["shigatse", request.hospital_id]
-    policy = next(one.policy for one in scenario.stations if one.station_id == "shigatse")
+    policy = next(
+        station.policy for station in scenario.stations if station.station_id == "shigatse"
+    )
     answer = clear(
         replace(bag.lies.unit, station_id="shigatse"),
         purpose=ForPatient.of_line(

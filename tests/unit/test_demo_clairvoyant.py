@@ -99,8 +99,12 @@ def test_a_neighbours_bag_leaves_at_the_earthquake_and_takes_the_road(dingri: Sc
 def test_a_station_that_is_no_neighbour_sends_nothing(dingri: Scenario) -> None:
     alone = dingri.but(
         demo_stations=[
-            one.but(station=one.station.but(policy=one.station.policy.but(neighbours=("nagqu",))))
-            for one in dingri.demo_stations
+            station.but(
+                station=station.station.but(
+                    policy=station.station.policy.but(neighbours=("nagqu",))
+                )
+            )
+            for station in dingri.demo_stations
         ]
     )
     bag, ask = make_bag(dingri, station_id="lhasa"), make_ask(dingri, need_h=12)
@@ -197,9 +201,9 @@ def test_the_day_stands_beside_its_optimum_line_by_line(dingri: Scenario) -> Non
     }
     (behind,) = row["behind"]
     assert (behind["request_id"], behind["optimum"], behind["achieved"]) == ("r-1", 2.0, 1.0)
-    failing = {one.name for one in list_beside_optimum(found, goal=0.95) if not one.holds}
+    failing = {figure.name for figure in list_beside_optimum(found, goal=0.95) if not figure.holds}
     assert failing == {"share_of_optimum"}
-    assert all(one.holds for one in list_beside_optimum(found, goal=0.505))
+    assert all(figure.holds for figure in list_beside_optimum(found, goal=0.505))
 
 
 def test_a_share_just_below_the_goal_is_not_rounded_up() -> None:
@@ -261,7 +265,7 @@ def test_a_promise_that_the_bound_holds_for_impossible_is_told(dingri: Scenario)
     trace = DayTrace(asks=(make_ask(dingri),), bags=(late,), promised=(_promise("u-1"),))
     found = look_back_on(dingri, trace)
     assert found.impossible == (_promise("u-1"),)
-    failing = {one.name for one in list_beside_optimum(found, goal=0.95) if not one.holds}
+    failing = {figure.name for figure in list_beside_optimum(found, goal=0.95) if not figure.holds}
     assert failing == {"promises_beyond_hindsight"}
     nobody_knows = DayTrace(asks=(make_ask(dingri),), bags=(), promised=(_promise("u-1"),))
     assert look_back_on(dingri, nobody_knows).impossible == (_promise("u-1"),)
