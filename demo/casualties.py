@@ -54,7 +54,7 @@ class PlannedRequest:
 
     @property
     def known_as(self) -> str:
-        """Return the request id that the system knows; the gateway derives it from the hospital's own."""
+        """Return the request id that the gateway derives from the hospital's own."""
         request = self.request
         if self.straight:
             return request.request_id
