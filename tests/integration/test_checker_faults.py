@@ -99,7 +99,8 @@ def test_every_check_has_a_fault() -> None:
         "missed_by_recall", "bound_otherwise", "used_expired", "restocked_warm", "made_of_nothing",
         "restocked_from_hospital",
         "audit_broken", "audit_rewritten", "waiting_beside_blood", "waited_beside_blood",
-        "danger_beside_promised", "given_by_nobody", "hand_work_undone",
+        "danger_beside_promised", "wrongly_deferred", "left_deferred",
+        "given_by_nobody", "hand_work_undone",
         "held_by_nobody", "promised_while_held", "called_while_stopped",
     }  # fmt: skip
     assert {name for name, _, _ in FAULTS} == named - told_only

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.embedded_services import Endpoints
+from models.topics import TopicName
 from tests.support.commands import xuelian
 from tests.support.gateway import RunningGateway, running_engine, running_gateway
 from tests.support.kafka import unique
@@ -19,7 +20,8 @@ SIGNED = {"by": "Tsering", "reason": "there is blood enough"}
 
 @pytest_asyncio.fixture(scope="module")
 async def world(endpoints: Endpoints) -> AsyncIterator[RunningGateway]:
-    async with running_gateway(endpoints) as gateway, running_engine(gateway):
+    topics = (TopicName.ANSWERS, TopicName.OFFERS)
+    async with running_gateway(endpoints) as gateway, running_engine(gateway, topics):
         yield gateway
 
 
@@ -33,7 +35,8 @@ async def open_shortage(world: RunningGateway) -> str:
     await world.database.fetch(
         "INSERT INTO shortages (shortage_id, station_id, component, blood_group, level, status, "
         "units_missing, donor_groups, version, body, opened_at, assessed_at) "
-        "SELECT $1, 'shigatse', 'red_cells', g, 'red', 'open', 2, ARRAY[g]::blood_group[], 1, "
+        "SELECT $1::text, 'shigatse', 'red_cells', g, 'red', 'open', 2, "
+        "ARRAY[g]::blood_group[], 1, "
         "jsonb_build_object('shortage_id', $1::text, 'station_id', 'shigatse', 'component', "
         "'red_cells', 'group', g, 'level', 'red', 'status', 'open', 'units_missing', 2, "
         "'uncovered_units', 2, 'donor_groups', jsonb_build_array(g), 'version', 1, "

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
-import asyncpg
 import pytest
 
 from deploy.local.embedded_services import Endpoints
-from models.errors import TransientError
+from models.errors import InvariantViolation, TransientError
 from models.events.hand_work import BagGiven, HoldEnded, HoldPlaced
 from models.requests import Priority
 from streams.ports import Record
@@ -138,14 +137,14 @@ async def test_postgresql_promises_nothing_that_is_on_hold(engine: Engine) -> No
     bag = build_unit("A+")
     await engine.feed(counted([bag]))
     await engine.feed(hold(bag.unit_id))
-    with pytest.raises(asyncpg.CheckViolationError, match="cannot become reserved"):
+    with pytest.raises(InvariantViolation, match="cannot become reserved"):
         await engine.fetch("UPDATE units SET status = 'reserved'")
-    with pytest.raises(asyncpg.UniqueViolationError):
+    with pytest.raises(InvariantViolation, match="unit_holds_live_uq"):
         await engine.fetch(
             "INSERT INTO unit_holds (unit_id, station_id, actor, by, reason, placed_at, caused_by) "
             "SELECT unit_id, station_id, actor, by, reason, placed_at, caused_by FROM unit_holds"
         )
-    with pytest.raises(asyncpg.CheckViolationError):
+    with pytest.raises(InvariantViolation, match="unit_holds_signed_ck"):
         await engine.fetch("UPDATE unit_holds SET by = ' '")
 
 

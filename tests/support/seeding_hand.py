@@ -37,8 +37,8 @@ _OF = {"hospital_id": HOSPITAL, "station_id": STATION, "by": BY, "reason": WHY}
 def add_hand_work(seed: Seed) -> None:
     """One bag is given instead of another; another one is taken back, and a third chosen."""
     for unit_id in ("H1", "H2"):
-        unit(seed, unit_id, group="B+")
-    request(seed, "r-gift", Patient(group=BloodGroup.B_POS), at=57, quantity=1)
+        unit(seed, unit_id, group="AB+")
+    request(seed, "r-gift", Patient(group=BloodGroup.AB_POS), at=57, quantity=1)
     decide(seed, "r-gift", at=57, units=["H2"])
     order_gift(seed, "r-gift", "H1", at=58, instead_of="H2")
     end_promise(seed, "H2", status="released", at=58)
