@@ -81,8 +81,9 @@ class HandGiving:
         unit = _as_free(found.unit)
         await self._ensure_cleared(work, unit, state.request, line)
         # From here on nothing is refused.
-        withheld = frozenset[str]()
+        withheld, news = frozenset[str](), tuple[Reason, ...]()
         if event.instead_of is not None:
+            news = (_explain_taken(event, event.instead_of),)
             state = await _give_one_back(work, state, event.instead_of, why=_write_why(event))
             withheld = frozenset({event.instead_of})
         await _end_hold(work, found, event)
@@ -96,7 +97,7 @@ class HandGiving:
         )
         hand = HandWork(given=(given,), withheld=withheld)
         await self._decisions.decide_again(
-            work, state, Grounds(why=GIVEN, asked_digest=digest, hand=hand)
+            work, state, Grounds(why=GIVEN, asked_digest=digest, news=news, hand=hand)
         )
         await _ensure_given(work, event)
         if loser is not None:
@@ -120,17 +121,13 @@ class HandGiving:
         """
         await _find_held(work, event.unit_id, event.request_id)
         state = await _give_one_back(work, state, event.unit_id, why=_write_why(event))
-        taken = Reason(
-            code="bag_taken_back",
-            params={"unit_id": event.unit_id, "by": event.by, "reason": event.reason},
-        )
         await self._decisions.decide_again(
             work,
             state,
             Grounds(
                 why=TAKEN_BACK,
                 asked_digest=digest,
-                news=(taken,),
+                news=(_explain_taken(event, event.unit_id),),
                 hand=HandWork(withheld=frozenset({event.unit_id})),
             ),
         )
@@ -185,6 +182,12 @@ class HandGiving:
 
 def _join(reasons: tuple[Reason, ...]) -> str:
     return str(join_texts(render(reason.code, reason.params) for reason in reasons))
+
+
+def _explain_taken(event: BagGiven | BagTakenBack, unit_id: str) -> Reason:
+    """Explain that a bag is not the request's any longer: whoever reads decisions must know."""
+    params = {"unit_id": unit_id, "by": event.by, "reason": event.reason}
+    return Reason(code="bag_taken_back", params=params)
 
 
 def _write_why(event: BagGiven | BagTakenBack) -> str:

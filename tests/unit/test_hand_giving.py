@@ -136,6 +136,8 @@ async def test_a_bag_is_given_instead_of_another() -> None:
     assert story.refused() == []
     assert story.held("full") == [free]
     assert story.state(held) == UnitStatus.AVAILABLE
+    told = find_told(story, "full", "bag_taken_back")
+    assert told.params["unit_id"] == held, "who reads decisions must know what went back"
     await story.go(0.01)
     assert story.held("full") == [free]
 
