@@ -179,7 +179,10 @@ def _replay_transfers(world: World, reports: Reports) -> Iterator[tuple[str, Bin
     given_back = {
         (row.transfer_id, row.unit_id): row.ended_at
         for row in world.rows.promises
-        if row.transfer_id is not None and row.status == "released" and row.ended_at is not None
+        if row.transfer_id is not None
+        # A bag that a person held back is lost to its transfer, and free once the hold ends.
+        and row.status in {"released", "lost"}
+        and row.ended_at is not None
     }
     for transfer_id, transfer in agreed.items():
         begins_at = parse_instant(transfer["agreed_at"])

@@ -180,7 +180,12 @@ def test_a_unit_of_a_transfer_that_nobody_fetched_is_given_back() -> None:
         topics={"blood.transfers.v1": (record("blood.transfers.v1", 0, {"transfer": agreed}),)}
     )
     lent = replace(promise(1, 1, 4), request_id=None, transfer_id="t1")
-    for rows, ends_at in ((Rows(promises=[lent]), minutes(4)), (Rows(), None)):
+    held_back = replace(lent, status="lost")
+    for rows, ends_at in (
+        (Rows(promises=[lent]), minutes(4)),
+        (Rows(promises=[held_back]), minutes(4)),
+        (Rows(), None),
+    ):
         bindings = replay_bindings(World(rows=rows, log=log))
         assert [hold.ends_at for hold in bindings["U1"]] == [ends_at]
         assert [hold.ends_at for hold in bindings["U2"]] == [None]
