@@ -92,7 +92,7 @@ def test_an_export_imports_as_it_is(held: list[tuple[Unit, str, str | None]]) ->
         assert parsed.errors == ()
         assert [counted.unit for counted in parsed.values] == [unit for unit, _, _ in held]
         assert [counted.is_released for counted in parsed.values] == [
-            status in {"available", "reserved", "picked"} for _, status, _ in held
+            status in {"available", "on_hold", "reserved", "picked"} for _, status, _ in held
         ]
         assert [counted.counted_as for counted in parsed.values] == [
             status if status in {"collected", "returned"} else "on_shelf" for _, status, _ in held

@@ -74,10 +74,17 @@ async def _count_wanted(waits: Sequence[float], coming: Sequence[float]) -> int:
         lock_open_shortages=answer([shortage]),
         list_uncovered=answer([_wait(hours) for hours in waits]),
         list_calls=answer([]),
+        list_stopped=answer(frozenset()),
         list_in_transit=answer(_coming(*coming)),
         count_cells=answer([]),
     )
-    work = SimpleNamespace(supply=supply, context=SimpleNamespace(now=AT), rules=PACKAGED)
+    work = SimpleNamespace(
+        disasters=supply,
+        reserve=supply,
+        exchange=supply,
+        context=SimpleNamespace(now=AT),
+        rules=PACKAGED,
+    )
     causes = StationCauses(
         cast("UnitOfWork", work), make_station(), etas_s={"ngari": 0}, ways_s={"h": 3600}
     )

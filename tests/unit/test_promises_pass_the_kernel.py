@@ -173,6 +173,7 @@ KERNEL_CALLERS = {
     ("streams/matching/allocation/line_state.py", "RESERVE"),
     ("streams/matching/offers.py", "RESERVE"),
     # These count or order only: nothing is promised by them.
+    ("demo/clairvoyant.py", "RESERVE"),
     ("demo/serving_options.py", "RESERVE"),
     ("streams/matching/offered_units.py", "RESERVE"),
     ("streams/matching/allocation/remedies.py", "RESERVE"),

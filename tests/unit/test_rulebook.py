@@ -256,6 +256,7 @@ MAY_NAME_THEM = {
     "cli/unit_life_page.py",  # the same
     "cli/keystore.py",  # reads names of facilities, and decides nothing
     "demo/serving_options.py",  # explains a drill, whose stations have no rules of their own
+    "demo/clairvoyant.py",  # looks back on the same drill
     "demo/actors/laboratory.py",  # tests as the standard says
 }
 
