@@ -36,11 +36,23 @@ _WHYS = {
     "amended": "version_amended",
     "rematched": "version_rematched",
     "ways_changed": "version_ways_changed",
+    "deferral_changed": "version_deferral_changed",
     "unit_lost": "version_unit_lost",
+    "given_by_hand": "version_given_by_hand",
+    "taken_back_by_hand": "version_taken_back_by_hand",
 }
 """Why a decision was made, where the word of the audit is no code of its own."""
 
-_NEWS = ("unit_lost_", "unit_given_back", "unit_too_late", "taken_for_", "hold_lapsed")
+_NEWS = (
+    "bag_taken_back",
+    "hand_given_no_more",
+    "hold_lapsed",
+    "taken_",
+    "unit_given_back",
+    "unit_lost_",
+    "unit_put_on_hold",
+    "unit_too_late",
+)
 """Beginnings of the codes of reasons that say what happened to bags before a decision."""
 
 _SAID_BEFORE = "sought_still_missing"

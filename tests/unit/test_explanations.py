@@ -319,6 +319,17 @@ def test_what_is_to_be_minded_stays_until_the_end() -> None:
     assert codes(told["versions"][1]["why"]) == ["units_issued"]
 
 
+def test_hand_work_is_told_with_who_did_it_and_why() -> None:
+    taken = say("bag_taken_back", by="Dawa", unit_id="U000001", reason="wrong bed")
+    again = decide(2, "waiting", why="taken_back_by_hand", lines=[decide_line(LINE)],
+                   reasons=[taken])  # fmt: skip
+    first = decide(1, "partly_reserved", lines=[decide_line(LINE, A1)])
+    told = read_told(build_record(FOUR, "open", [first, again], uncovered={1: 4}))
+    assert codes(told["versions"][1]["why"]) == ["version_taken_back_by_hand", "bag_taken_back"]
+    assert "Dawa 收回了血袋 U000001：wrong bed" in told["versions"][1]["why"][1]["zh"]
+    assert told["to_mind"] == []
+
+
 def whole_of(*units: dict[str, Any]) -> list[dict[str, Any]]:
     return [promise(unit) for unit in units]
 
