@@ -9,6 +9,7 @@ import pytest
 
 from deploy.local.embedded_services import Endpoints
 from gateway.scans.batch import ACTIONS_OF, CHANGE_OF, ScanAction, Scanner
+from models.events.hand_work import HoldPlaced
 from models.events.stock import StockChange, StockChanged
 from models.unit_states import Actor
 from models.units import UnitStatus
@@ -78,8 +79,12 @@ async def make_unit(engine: LifeEngine, status: UnitStatus) -> str:
             engine.clock.now(),
         )
         return unit_id
-    await engine.feed(counted([build_unit("O+", unit_id=unit_id)], released=status in WAYS))
-    if status in WAYS:
+    is_released = status in WAYS or status is S.ON_HOLD
+    await engine.feed(counted([build_unit("O+", unit_id=unit_id)], released=is_released))
+    if status is S.ON_HOLD:
+        held = HoldPlaced(station_id="shigatse", unit_id=unit_id, by="Tsering", reason="damp")
+        await engine.feed(build_record(held, source="station/shigatse"))
+    elif status in WAYS:
         await engine.feed(opened(build_request(group="O+", quantity=1)))
         await engine.scan_all(unit_id, *WAYS[status])
     elif status is S.RECALLED:
