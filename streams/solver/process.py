@@ -27,6 +27,10 @@ LOOK_EVERY_S = 1.0
 """How soon the process is begun, begun again or ended, once it should be."""
 
 
+LONGEST_PAUSE_S = 60.0
+"""A process that cannot begin is tried again after pauses that double up to this."""
+
+
 class SolverProcess:
     """Implements `ports.solver.Solver` while `run` runs.
 
@@ -39,6 +43,7 @@ class SolverProcess:
         self._greedy = GreedyAllocator()
         self._wanted = asyncio.Event()
         self._pool: ProcessPoolExecutor | None = None
+        self._failures = 0
 
     async def allocate(self, problem: Problem) -> Allocation:
         """Return the best shares or, where the process has no answer in time, greedy ones."""
@@ -66,6 +71,10 @@ class SolverProcess:
                 if self._pool is None:
                     await self._begin()
                 self._wanted.clear()
+            if self._pool is None and self._failures:
+                pause_s = min(LOOK_EVERY_S * 2**self._failures, LONGEST_PAUSE_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), pause_s)
         if self._pool is not None:
             await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
 
@@ -75,8 +84,10 @@ class SolverProcess:
         try:
             await asyncio.get_running_loop().run_in_executor(pool, _load)
         except BrokenProcessPool:
-            log.warning("solver_ended")
+            self._failures += 1
+            log.warning("solver_not_begun", failures=self._failures)
         else:
+            self._failures = 0
             self._pool = pool
 
 

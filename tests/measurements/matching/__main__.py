@@ -6,6 +6,7 @@ Writes `build/matching/result.json`. Exit 1 if our share of the optimum misses a
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -28,7 +29,7 @@ from tests.measurements.matching.policies import (
     serve_reoptimising,
     serve_with_protection_levels,
 )
-from tests.measurements.matching.speed import make_batch, time_flow
+from tests.measurements.matching.speed import make_batch, measure_gap, time_flow
 from tests.measurements.matching.traces import MIXES, Trace, make_trace, with_surge
 
 GOALS = {0.6: 0.95, 0.8: 0.97, 1.0: 0.985}
@@ -36,6 +37,7 @@ GOALS = {0.6: 0.95, 0.8: 0.97, 1.0: 0.985}
 WORST = 0.9
 SOLVED_IN_S = 0.25
 SPEED_ROUNDS = 3
+LOOP_MS = 50.0
 OPTIMUM, OURS, EXACT = "optimum", "ours", "exact_group_first"
 POLICIES: Mapping[str, Serve] = {
     OURS: LookingAhead(),
@@ -181,6 +183,8 @@ def _check_speed() -> Iterable[MeasuredCheck]:
     solved, built = (median(column) for column in zip(*times, strict=True))
     yield within(f"{title}.solver", solved, unit="s", bound=SOLVED_IN_S, side="<=")
     yield inform(f"{title}.network", built, unit="s")
+    gap = asyncio.run(measure_gap(make_batch(0)))
+    yield within(f"{title}.loop_stands_still", gap * 1000, unit="ms", bound=LOOP_MS, side="<=")
 
 
 def _list_shares(found: list[dict[str, Figures]], name: str, beside: str) -> list[float]:

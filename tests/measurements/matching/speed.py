@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 from time import process_time
 
 from streams.matching.allocation.lookahead import SCALE
+from streams.matching.allocation.min_cost_flow import MADE_BY as FLOW
 from streams.matching.allocation.min_cost_flow import FlowNetwork
 from streams.matching.allocation.problem import Problem, Supply, Wanted
 from streams.matching.expected_demand import DemandKind
+from streams.solver.process import SolverProcess
 from tests.measurements.matching.policies import WEIGHTS, list_groups
 from tests.measurements.matching.traces import MIXES, PRIORITIES, QUANTITIES
 
 REQUESTS, UNITS, STATIONS = 3_000, 100_000, 8
+ONE = Problem(
+    supplies=(Supply(key="a", amount=1),),
+    demands=(Wanted(key="d", amount=1, worth=1, costs={"a": 0}),),
+)
+ANSWERED_IN_S = 30.0
+BEAT_S = 0.002
 EXPIRY_BUCKETS = 3
 MINUTES_APART = 60
 
@@ -60,3 +69,33 @@ def time_flow(problem: Problem) -> tuple[float, float]:
     built = process_time()
     flow.solve()
     return process_time() - built, built - began
+
+
+async def measure_gap(problem: Problem) -> float:
+    """Return the longest time, in seconds, for which a loop stands still while it is solved apart.
+
+    Raises:
+        RuntimeError: The process did not answer.
+    """
+    stop, done = asyncio.Event(), asyncio.Event()
+    solver = SolverProcess(deadline_s=ANSWERED_IN_S)
+    loop = asyncio.get_running_loop()
+    gaps = [0.0]
+
+    async def beat() -> None:
+        while not done.is_set():
+            began = loop.time()
+            await asyncio.sleep(BEAT_S)
+            gaps.append(loop.time() - began - BEAT_S)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(solver.run(stop))
+        while (await solver.allocate(ONE)).made_by != FLOW:
+            await asyncio.sleep(BEAT_S)
+        group.create_task(beat())
+        found = await solver.allocate(problem)
+        done.set()
+        stop.set()
+    if found.made_by != FLOW:
+        raise RuntimeError("the solver did not answer")
+    return max(gaps)
