@@ -55,6 +55,7 @@ class Line:
     component: str
     measure: str
     quantity: int
+    unconfirmed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from checker.checks import (
     arrivals,
+    asked_back,
     audit,
     deferrals,
     donors,
@@ -211,6 +212,18 @@ def _check_blood(world: World) -> tuple[CheckResult, ...]:
             title="危及生命却等着未拣的血 · in danger beside what is promised and not picked",
             unit="requests",
             findings=waiting_at_end.find_danger_beside_promised(world, histories),
+        ),
+        CheckResult.of(
+            name="danger_asked_back",
+            title="危及生命却等人确认 · in danger and waiting for a word",
+            unit="requests",
+            findings=asked_back.find_danger_asked_back(world, histories),
+        ),
+        CheckResult.of(
+            name="given_unasked",
+            title="未经确认而多留 · more held than a part, and nobody confirmed",
+            unit="requests",
+            findings=asked_back.find_given_unasked(world),
         ),
         CheckResult.of(
             name="expired_before_arrival",

@@ -113,7 +113,11 @@ def _print_decision(out: Output, decision: Json) -> None:
         )
     )
     for line in lines:
-        for refusal in (*line["refusals"], *line.get("issue", ())):
+        for refusal in (
+            *line.get("asked_back", ()),
+            *line["refusals"],
+            *line.get("issue", ()),
+        ):
             out.plain(f"  {show_code(line['component'])}: {both(refusal)}")
     _print_units(out, [unit for line in lines for unit in line["reserved"]])
 

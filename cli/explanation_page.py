@@ -100,6 +100,7 @@ def _list_given(answer: Json, as_of: datetime) -> Iterator[str]:
             yield f"    {len(group)} × {same[0]} {names}"
             yield from _list_both(group[0]["why"], "      ")
             yield from _list_both(group[0]["way"], "      ")
+        yield from _list_texts(line["asked_back"], "    ")
     if answer["to_mind"]:
         yield "  注意 · mind"
         yield from _list_texts(answer["to_mind"], "    ")

@@ -210,6 +210,17 @@ def send_amendment(
     return _send(load_settings(), message, wait_s=wait_s, key=key, out=out)
 
 
+def send_confirmation(
+    request_id: str, *, by: str, wait_s: int, key: str | None, out: Output
+) -> dict[str, Any]:
+    message = _Message(
+        path=f"/v1/requests/{request_id}/confirm",
+        body={"quantity_confirmed_by": by},
+        settled={"--by": by},
+    )
+    return _send(load_settings(), message, wait_s=wait_s, key=key, out=out)
+
+
 def send_cancellation(
     request_id: str, *, reason: str, wait_s: int, key: str | None, out: Output
 ) -> dict[str, Any]:

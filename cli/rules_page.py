@@ -17,7 +17,8 @@ from models.rules.corrections import list_corrections
 from models.rules.donor_laws import Law, list_packaged_laws
 from models.rules.override_values import find_range
 from models.rules.rulebook import PACKAGED, Rule, RuleValue
-from streams.services.request_decisions import NEED_STANDS_S, REQUEST_GRACE_S
+from streams.services.decision_timers import REQUEST_GRACE_S
+from streams.services.request_decisions import NEED_STANDS_S
 from streams.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "rules.md"
@@ -52,6 +53,8 @@ UNITS = {
     "clock hour": "北京时间的钟点",
     "month": "月",
     "weight": "权重",
+    "multiple": "倍",
+    "order": "份申请",
     "part": "份",
     "person": "人",
     "result": "次结果",

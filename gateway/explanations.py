@@ -74,6 +74,7 @@ def _explain_line(line: Mapping[str, Any]) -> dict[str, Any]:
         "reserved": [
             {**unit, "reason": explain_reason(unit["reason"])} for unit in line.get("reserved", ())
         ],
+        "asked_back": [explain_reason(reason) for reason in line.get("asked_back", ())],
         "issue": [explain_reason(reason) for reason in line.get("issue", ())],
         "refusals": [explain_reason(reason) for reason in line.get("refusals", ())],
     }

@@ -82,6 +82,9 @@ class LineDecision(Value):
             what was asked by less than the last bag.
         uncovered: What is not reserved and still looked for, rounded up.
         deferred: Of that, what lies there and is kept for expected need while the line can wait.
+        unconfirmed: What is neither reserved nor looked for until somebody says that it is meant,
+            or until what was reserved before has left or arrived; rounded up.
+        asked_back: Why, one reason for each rule that asks.
         refused: What can never be supplied as asked; the reason says why.
         refusals: Why units that were considered were not chosen, with their number.
         issue: For red cells that are reserved: that the patient's history allows electronic issue,
@@ -96,6 +99,8 @@ class LineDecision(Value):
     reserved: tuple[ReservedUnit, ...] = ()
     uncovered: int = Field(default=0, ge=0, le=LARGEST)
     deferred: int = Field(default=0, ge=0, le=LARGEST)
+    unconfirmed: int = Field(default=0, ge=0, le=LARGEST)
+    asked_back: tuple[Reason, ...] = ()
     refused: int = Field(default=0, ge=0, le=LARGEST)
     refusals: tuple[Reason, ...] = ()
     issue: tuple[Reason, ...] = ()
@@ -113,8 +118,9 @@ class Decision(Value):
         version: 1 for the first decision on a request, and one more for each later decision.
         eta_s: Seconds from picking to the hospital; None if nothing was reserved.
         eta_estimated: The journey was estimated from coordinates, no route is recorded.
-        waiting_for: `picking`, `donors_and_neighbours`, `expected_need` where all that is missing
-            is deferred, or empty when it has ended.
+        waiting_for: `picking`, `donors_and_neighbours`, `expected_need` where all that is looked
+            for is deferred, `confirmation` where nothing is looked for and a part waits for a word,
+            or empty when it has ended. What a line waits for besides is told of the line.
         hold_until: When the reservation is given back unless it was picked; a unit that could
             not be given in time if it left later is held until then alone (`leaves_by`).
         deferred_until: From when units that are kept from it are given to it, if that is known.

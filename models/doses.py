@@ -96,6 +96,11 @@ def to_units(component: Component, amount: int, measure: OrderMeasure) -> int:
     return -(-amount // _RULES[component].asked_by_ml)
 
 
+def from_units(component: Component, amount: int, measure: OrderMeasure) -> int:
+    """Return hundredths of the ordering unit in hundredths of a measure; a bag is one unit."""
+    return amount * _RULES[component].asked_by_ml if measure is OrderMeasure.ML else amount
+
+
 def round_up(hundredths: int) -> int:
     """Return the whole number of what is missing; nothing is missing below zero."""
     return max(0, -(-hundredths // WHOLE))

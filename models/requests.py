@@ -17,6 +17,7 @@ from models.doses import (
     LabelledBag,
     OrderMeasure,
     dose_for,
+    from_units,
     round_up,
     sum_content,
     to_units,
@@ -180,6 +181,10 @@ class RequestLine(Value):
         """Return so much of the measure in ordering units, rounded up; a bag counts as one."""
         return round_up(to_units(self.component, quantity * WHOLE, self.measure))
 
+    def from_units(self, hundredths: int) -> int:
+        """Return hundredths of the ordering unit in hundredths of the measure; a bag is one."""
+        return from_units(self.component, hundredths, self.measure)
+
     @property
     def bags_expected(self) -> int:
         """Return the bags that the line may need, where none holds less than a unit."""
@@ -205,6 +210,8 @@ class UrgentRequest(Value):
         massive_transfusion_packs: Packs of the hospital's own protocol, 0 for none.
         emergency_release: A named clinician takes blood past a test of the patient; it counts only
             while the request is life-threatening.
+        quantity_confirmed_by: Who says that so much is meant, beside every other order for the
+            patient; None if nobody does. It ends where an amendment asks for more.
     """
 
     request_id: Identifier
@@ -216,6 +223,7 @@ class UrgentRequest(Value):
     lines: tuple[RequestLine, ...] = ()
     massive_transfusion_packs: int = Field(default=0, ge=0, le=MAX_PACKS)
     emergency_release: EmergencyRelease | None = None
+    quantity_confirmed_by: Line | None = Field(default=None, min_length=1)
     note: Line = ""
 
     @model_validator(mode="after")
@@ -244,11 +252,20 @@ class Amendment(Value):
             comes after what the amendment states, and `apply_to` leaves it to the caller.
         massive_transfusion_packs: So many packs of the hospital's own protocol more; they are
             added after the lines.
+        quantity_confirmed_by: As of a request: who says that the quantities, as they stand after
+            this amendment, are meant.
         amended_by: Who amended it, where it was not the hospital, such as `dispatcher/<key>`.
     """
 
     NEEDED: ClassVar[frozenset[str]] = frozenset(
-        {"patient", "priority", "needed_by", "lines", "massive_transfusion_packs"}
+        {
+            "patient",
+            "priority",
+            "needed_by",
+            "lines",
+            "massive_transfusion_packs",
+            "quantity_confirmed_by",
+        }
     )
 
     request_id: Identifier
@@ -262,6 +279,7 @@ class Amendment(Value):
     note: Line | None = None
     emergency_release: EmergencyRelease | None = None
     correction: PatientCorrection | None = None
+    quantity_confirmed_by: Line | None = Field(default=None, min_length=1)
     amended_by: Line = ""
 
     @model_validator(mode="after")
@@ -270,6 +288,12 @@ class Amendment(Value):
             raise BrokenRuleError("amendment_empty", "(body)")
         _ensure_lines_fit(self.lines or ())
         return self
+
+    @property
+    def is_word_alone(self) -> bool:
+        """Return whether it only says that the quantities are meant."""
+        said = self.model_fields_set - {"request_id", "hospital_id", "station_id", "amended_by"}
+        return said == {"quantity_confirmed_by"}
 
     def apply_to(self, request: UrgentRequest) -> UrgentRequest:
         """Return the request as amended.
@@ -300,7 +324,18 @@ class Amendment(Value):
                 else line
                 for line in self.lines
             )
-        return request.but(**changes)
+        amended = request.but(**changes)
+        if self.quantity_confirmed_by is not None:
+            return amended.but(quantity_confirmed_by=self.quantity_confirmed_by)
+        if self.massive_transfusion_packs or _asks_for_more(request.lines, amended.lines):
+            return amended.but(quantity_confirmed_by=None)
+        return amended
+
+
+def _asks_for_more(before: tuple[RequestLine, ...], after: tuple[RequestLine, ...]) -> bool:
+    """Return whether a line is new, or asks for more or for another component than before."""
+    known = {(line.line_no, line.component): line.bags_expected for line in before}
+    return any(line.bags_expected > known.get((line.line_no, line.component), 0) for line in after)
 
 
 def _change_line(known: RequestLine, line: RequestLine) -> RequestLine:
@@ -322,6 +357,24 @@ def _keep_needs(known: RequestLine, changed: RequestLine) -> RequestLine:
     kept = {need: True for need in SpecialNeed if getattr(before, need)}
     antigens = (*before.antigen_negative, *after.antigen_negative)
     return changed.but(attributes=after.but(**kept, antigen_negative=antigens))
+
+
+class QuantityConfirmation(Value):
+    """The word of a person that so much of a request is meant, beside every other order.
+
+    Attributes:
+        amended_by: Who passed it on, where it was not the hospital, such as `dispatcher/<key>`.
+    """
+
+    request_id: Identifier
+    hospital_id: Identifier
+    station_id: Identifier
+    quantity_confirmed_by: Line = Field(min_length=1)
+    amended_by: Line = ""
+
+    def to_amendment(self) -> Amendment:
+        """Return the amendment that says it and changes nothing else."""
+        return Amendment(**self.model_dump())
 
 
 class Cancellation(Value):

@@ -55,7 +55,7 @@ def find_waiting_beside_blood(
     now = world.now
     if now is None:
         return
-    shelf = _read_shelf(world)
+    shelf = list_free(world)
     missing = _count_missing(world)
     for line in world.rows.lines:
         request = world.requests.get(line.request_id)
@@ -144,7 +144,7 @@ def _read_promised(world: World) -> Mapping[tuple[str, str], list[tuple[datetime
     return found
 
 
-def _read_shelf(world: World) -> Mapping[tuple[str, str], list[tuple[datetime, Unit]]]:
+def list_free(world: World) -> Mapping[tuple[str, str], list[tuple[datetime, Unit]]]:
     """Return the free units of each station and component, each with the time since when."""
     moved_at = {row.subject: row.at for row in sorted(world.rows.trail, key=lambda row: row.at)}
     shelf: dict[tuple[str, str], list[tuple[datetime, Unit]]] = defaultdict(list)
@@ -164,8 +164,11 @@ def was_warm(world: World, unit: Unit) -> bool:
 
 def _count_missing(world: World) -> Counter[tuple[str, int]]:
     missing: Counter[tuple[str, int]] = Counter()
+    asked_back = _read_asked_back(world)
     for line in world.rows.lines:
-        missing[line.request_id, line.line_no] += line.quantity * WHOLE
+        # What is asked back is judged by `asked_back`.
+        waits = asked_back.get((line.request_id, line.line_no), line.unconfirmed)
+        missing[line.request_id, line.line_no] += (line.quantity - waits) * WHOLE
     for promise in world.rows.promises:
         request = world.requests.get(promise.request_id or "")
         unit = world.units.get(promise.unit_id)
@@ -175,6 +178,19 @@ def _count_missing(world: World) -> Counter[tuple[str, int]]:
         holds = measure_content(unit.component, unit.volume_ml, of.measure)
         missing[of.request_id, of.line_no] -= holds
     return missing
+
+
+def _read_asked_back(world: World) -> Mapping[tuple[str, int], int]:
+    """Return what was asked back of each line of an expired request, by its last full decision."""
+    found: dict[tuple[str, int], int] = {}
+    for decision in sorted(world.rows.decisions, key=lambda row: row.version):
+        request = world.requests.get(decision.request_id)
+        if request is None or request.status != "expired":
+            continue
+        for told in decision.body.get("lines") or ():
+            key = decision.request_id, int(told["line_no"])
+            found[key] = int(told.get("unconfirmed") or 0)
+    return found
 
 
 def _is_covering(promise: Promise, request: Request) -> bool:

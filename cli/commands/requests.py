@@ -298,6 +298,29 @@ def amend(
 
 
 @app.command()
+def confirm(
+    request_id: Annotated[str, typer.Argument(help="申请编号 · request id", show_default=False)],
+    *,
+    by: Annotated[str, typer.Option(help="谁确认 · who confirms", prompt="谁确认 · who")],
+    wait: WaitOption = 5,
+    idempotency_key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """确认数量无误、并非重复；被问回的部分随即预留 · Confirm that so much is meant.
+
+    例 · Example:
+      xuelian request confirm 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 --by 扎西医生
+    """
+    from cli import request_opening  # noqa: PLC0415 - heavy imports stand in the commands
+
+    out = Output(as_json=as_json)
+    answer = request_opening.send_confirmation(
+        request_id, by=by, wait_s=wait, key=idempotency_key, out=out
+    )
+    finish(out, answer)
+
+
+@app.command()
 def cancel(
     request_id: Annotated[str, typer.Argument(help="申请编号 · request id", show_default=False)],
     *,

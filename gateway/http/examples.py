@@ -59,6 +59,9 @@ PATIENT_CHANGE: Examples = {
         },
     },
 }
+CONFIRMATION = _one(
+    "确实要这么多 · so much is meant", {"quantity_confirmed_by": "Dr Tashi, theatre 2"}
+)
 CANCELLATION = _one("不再需要 · no longer needed", {"reason": "transferred to Lhasa"})
 BAG_GIVEN: Examples = {
     "free": {

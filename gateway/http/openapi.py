@@ -20,7 +20,7 @@ from models.events.hand_work import (
     TransferStoodDown,
 )
 from models.patient_records import PatientChange
-from models.requests import Amendment, Cancellation, UrgentRequest
+from models.requests import Amendment, Cancellation, QuantityConfirmation, UrgentRequest
 
 _REF = "#/components/schemas/{model}"
 Schema = dict[str, Any]
@@ -122,6 +122,9 @@ def _hand_read() -> dict[str, Schema]:
         ),
         "PatientRecordChange": _without(
             PatientChange, "hospital_id", "station_id", "reference", "changed_by"
+        ),
+        "RequestConfirmation": _without(
+            QuantityConfirmation, "request_id", "station_id", "hospital_id", "amended_by"
         ),
         "RequestCancellation": _without(
             Cancellation, "request_id", "station_id", "hospital_id", "cancelled_by"

@@ -40,6 +40,8 @@ _WHYS = {
     "unit_lost": "version_unit_lost",
     "given_by_hand": "version_given_by_hand",
     "taken_back_by_hand": "version_taken_back_by_hand",
+    "next_part": "version_next_part",
+    "deferral_changed": "version_deferral_changed",
 }
 """Why a decision was made, where the word of the audit is no code of its own."""
 
@@ -104,6 +106,8 @@ def _describe_line(version: RequestVersion, line: LineStand) -> Told:
         "uncovered": line.missing,
         "refused": line.refused,
         "deferred": line.deferred,
+        "unconfirmed": line.unconfirmed,
+        "asked_back": [explain_reason(reason) for reason in line.asked_back],
         "told": describe_line(line),
         "units": describe_bags(version, line),
         "passed_over": describe_passed_over(version, line),
@@ -132,6 +136,8 @@ def _list_done(version: RequestVersion) -> Iterator[Row]:
         yield explain("done_is_told_of_now")
     elif not version.missing:
         yield explain("done_nothing_missing")
+    elif version.missing == version.unconfirmed:
+        yield explain("done_waits_for_word")
     else:
         yield from (step for step in version.record.steps if step["code"] != _SAID_BEFORE)
 

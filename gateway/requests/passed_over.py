@@ -20,6 +20,7 @@ _CHANGES = ("_would_open", "_would_match", "_would_spare")
 
 _COSTS = (
     # A word to be written into the request.
+    "word_would_open",
     "age_would_open",
     "age_would_spare",
     "time_would_open",
@@ -78,7 +79,7 @@ def is_change(reason: Row) -> bool:
 
 def list_changes(version: RequestVersion) -> list[Told]:
     """List what would change the answer, the cheapest first; each once."""
-    told = [*_list_of_lines(version), *_list_of_decision(version)]
+    told = [*_list_of_lines(version), *_list_of_decision(version), *_list_words(version)]
     if version.is_newest:
         told += [*_list_later(version), *_list_beside(version), *_list_again(version)]
     each = {(way["code"], str(sorted(way["params"].items()))): way for way in told}
@@ -112,6 +113,14 @@ def _explain_wait(version: RequestVersion, reason: Row) -> Told | None:
         return None
     told = {"units": params.get("units", 0), "given_from": given_from}
     return explain("wait_would_open", told)
+
+
+def _list_words(version: RequestVersion) -> Iterator[Told]:
+    """Yield of which lines a word is asked for that so much is meant."""
+    for line in version.lines:
+        if line.unconfirmed:
+            told = {"units": line.unconfirmed, "counted": line.counted}
+            yield {**explain("word_would_open", told), "line_no": line.line.line_no}
 
 
 def _list_of_decision(version: RequestVersion) -> Iterator[Told]:

@@ -23,7 +23,8 @@ class RequestRecord:
     Attributes:
         row: Its row: `status`, `version`, `needed_by`.
         request: What is asked, as it reads now.
-        lines: Its stored lines: `line_no`, and what is still looked for (`uncovered`).
+        lines: Its stored lines: `line_no`, what is still looked for (`uncovered`), and what waits
+            for a word (`unconfirmed`).
         decisions: Every decision, the first first: `body`, and `why` it was made.
         promises: Every promise that was made to it, whatever became of it.
         steps: What was done for what is missing, told with its texts.
@@ -58,12 +59,16 @@ class LineStand:
         bags: The promises whose bags the line has.
         refused: What is not supplied at all, in the line's measure.
         deferred: What is kept for others until the line cannot wait any more, likewise.
+        unconfirmed: What waits for a word that it is meant, or for its turn, likewise.
+        asked_back: Why.
     """
 
     line: RequestLine
     bags: tuple[Row, ...] = ()
     refused: int = 0
     deferred: int = 0
+    unconfirmed: int = 0
+    asked_back: tuple[Row, ...] = ()
 
     @property
     def missing(self) -> int:
@@ -112,6 +117,10 @@ class RequestVersion:
     def missing(self) -> int:
         return sum(line.missing for line in self.lines)
 
+    @property
+    def unconfirmed(self) -> int:
+        return sum(line.unconfirmed for line in self.lines)
+
     def find_arrival(self, bag: Row) -> datetime:
         """Return when a bag is expected at the hospital, or when it was received.
 
@@ -152,9 +161,9 @@ def find_version(record: RequestRecord, number: int | None) -> RequestVersion | 
 
 
 def _list_present(record: RequestRecord) -> Iterator[LineStand]:
-    looked_for = {row["line_no"]: row["uncovered"] for row in record.lines}
-    told = find_told([row["body"] for row in record.decisions])
-    deferred = {row["line_no"]: row.get("deferred", 0) for row in told.get("lines", ())}
+    stored = {row["line_no"]: row for row in record.lines}
+    last = find_told([row["body"] for row in record.decisions])
+    told = {row["line_no"]: row for row in last.get("lines", ())}
     for line in record.request.lines:
         bags = tuple(
             row
@@ -165,11 +174,14 @@ def _list_present(record: RequestRecord) -> Iterator[LineStand]:
         if record.has_ended:
             yield stand
             continue
-        waits = looked_for.get(line.line_no, 0)
+        row, word = stored.get(line.line_no, {}), told.get(line.line_no, {})
+        waits, unconfirmed = row.get("uncovered", 0), row.get("unconfirmed", 0)
         yield replace(
             stand,
-            refused=max(0, stand.missing - waits),
-            deferred=min(waits, deferred.get(line.line_no, 0)),
+            refused=max(0, stand.missing - waits - unconfirmed),
+            deferred=min(waits, word.get("deferred", 0)),
+            unconfirmed=unconfirmed,
+            asked_back=tuple(word.get("asked_back", ())) if unconfirmed else (),
         )
 
 
@@ -201,6 +213,8 @@ def _list_past(record: RequestRecord, decisions: Sequence[Row]) -> Iterator[Line
             bags=bags,
             refused=told.get("refused", 0),
             deferred=told.get("deferred", 0),
+            unconfirmed=told.get("unconfirmed", 0),
+            asked_back=tuple(told.get("asked_back", ())),
         )
 
 

@@ -1,7 +1,7 @@
 """Describes in one sentence where a request stands: what is covered, what is not, by when. Pure.
 
-It never says more than is true: a part is told as a part, what is deferred as deferred, and what
-is not supplied as not supplied.
+It never says more than is true: a part is told as a part, what is deferred as deferred, what
+waits for a word as waiting for it, and what is not supplied as not supplied.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ def _describe_head(version: RequestVersion) -> Told:
         return explain("now_on_its_way")
     if known := _UNENDED.get(outcome):
         return explain(known)
+    if not version.bags and version.missing == version.unconfirmed:
+        return explain("now_asked_back")
     return explain("now_partly_reserved" if version.bags else "now_waiting")
 
 
@@ -117,6 +119,9 @@ def _describe_rest(version: RequestVersion) -> Iterator[Told]:
         yield explain("rest_deferred" if is_all else "rest_deferred_in_part")
         if until:
             yield explain("decided_again_by", {"until": until})
+    if version.unconfirmed:
+        is_all = version.unconfirmed == version.missing
+        yield explain("rest_asked_back" if is_all else "rest_asked_back_in_part")
     is_told = version.outcome in {"refused", "partly_refused"}
     if not is_told and any(line.refused for line in version.lines):
         yield explain("rest_refused")

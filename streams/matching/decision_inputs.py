@@ -16,6 +16,7 @@ from models.requests import HardAttributes, RequestLine, UrgentRequest
 from models.rules.rulebook import Rulebook
 from models.safety import find_release
 from streams.matching.hand_given import NO_HAND_WORK, HandWork
+from streams.matching.order_facts import NO_FACTS, OrderFacts
 
 _NO_DEMAND = HardAttributes()
 
@@ -35,6 +36,7 @@ class Case:
         news: Reasons for deciding again; they come first in the decision.
         same_patient: Open requests of the hospital for the same patient and component, which may
             be duplicates.
+        facts: What is known beside the order when its quantity is judged.
         capped_before: Unconfirmed O RhD- units that the same unknown patient already got, as
             written before this batch.
         cause_id: Identifier of the event that causes the decision; makes its ids unique.
@@ -57,6 +59,7 @@ class Case:
     covered_units: Mapping[int, int] = field(default_factory=dict)
     issued: int = 0
     received: int = 0
+    facts: OrderFacts = NO_FACTS
     capped_before: int = 0
     hand: HandWork = NO_HAND_WORK
 

@@ -14,6 +14,7 @@ from models.doses import WHOLE, round_up
 from models.groups import BloodGroup
 from models.needs import SERVING, list_components
 from streams.matching.allocation.frozen_red_cells import list_frozen_cells, wants_match
+from streams.matching.allocation.order_limits import may_take_last
 from streams.matching.allocation.remedies import list_cells
 from streams.matching.available_units import Cell
 from streams.matching.decision_inputs import Case
@@ -42,6 +43,9 @@ def list_wants(
             if not lack:
                 continue
             bags = line.but(quantity=round_up(lack)).bags_expected
+            if may_take_last(case, line.component):
+                # How much it would leave there is judged by as many bags again.
+                bags *= 2
             serving = list_components(case.purpose(line, capped_units=0), case.rules)
             for candidate, component in product(case.candidates(line), serving):
                 cell = Cell(

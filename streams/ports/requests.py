@@ -12,7 +12,7 @@ from models.components import Component
 from models.decisions import Decision, Reason
 from models.doses import OrderMeasure, sum_content
 from models.patient_records import PatientRecord
-from models.requests import RequestLine, RequestStatus, UrgentRequest
+from models.requests import Priority, RequestLine, RequestStatus, UrgentRequest
 from streams.matching.hand_given import NO_HAND_WORK, HandWork
 from streams.ports.clearances import ensure_cleared
 from streams.ports.context import Context
@@ -48,11 +48,13 @@ class LineState:
 
     Attributes:
         uncovered: What is still missing, in the line's measure.
+        unconfirmed: What is asked back, in the line's measure.
         bags: The bags that are promised to it, on the shelf, on the way and there.
     """
 
     line_no: int
     uncovered: int
+    unconfirmed: int = 0
     bags: tuple[PromisedBag, ...] = ()
 
     @property
@@ -100,11 +102,20 @@ class RequestState:
     @property
     def uncovered(self) -> int:
         """Return what is still missing, in ordering units."""
-        asked = {line.line_no: line for line in self.request.lines}
-        return sum(
-            asked[line.line_no].to_units(line.uncovered) if line.line_no in asked else 0
-            for line in self.lines
-        )
+        return self._sum_units({line.line_no: line.uncovered for line in self.lines})
+
+    @property
+    def unconfirmed(self) -> int:
+        """Return what is asked back, in ordering units."""
+        return self._sum_units({line.line_no: line.unconfirmed for line in self.lines})
+
+    def _sum_units(self, amounts: Mapping[int, int]) -> int:
+        return sum(line.to_units(amounts.get(line.line_no, 0)) for line in self.request.lines)
+
+    @property
+    def is_asked_back(self) -> bool:
+        """Return whether a part of it waits for a word, or for its turn."""
+        return any(line.unconfirmed for line in self.lines)
 
     def find_covered(self, line: RequestLine, measure: OrderMeasure | None = None) -> int:
         """Return what the bags of a line hold, in hundredths of a measure, or else of its own."""
@@ -126,6 +137,16 @@ class RequestState:
     def is_whole(self) -> bool:
         """Return whether the bags of every line hold what was asked."""
         return all(self.find_covered(line) >= line.wanted for line in self.request.lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastOrders:
+    """How many past orders of a hospital asked for so much of a component."""
+
+    component: Component
+    measure: OrderMeasure
+    quantity: int
+    orders: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +230,25 @@ class RequestStore(Protocol):
 
     async def lock_requests(self, request_ids: Sequence[str]) -> dict[str, RequestState]:
         """Lock requests in id order and return their state; unknown ids are missing."""
+        ...
+
+    async def read_requests(self, request_ids: Sequence[str]) -> list[RequestState]:
+        """Return requests as they stand, by id, without locking them; unknown ids are missing."""
+        ...
+
+    async def count_orders(
+        self, hospital_id: str, *, priority: Priority, since: datetime, besides: str
+    ) -> list[PastOrders]:
+        """Count what a hospital ordered, by quantity; lines of an order for one component add up.
+
+        Orders that were cancelled or refused do not count.
+
+        Args:
+            hospital_id: The hospital.
+            priority: Of its orders.
+            since: Only orders opened from then on.
+            besides: The order that is judged; it does not count.
+        """
         ...
 
     async def find_last_decision(self, request_id: str) -> Decision | None:

@@ -12,6 +12,7 @@ from models.unit_states import PICKABLE_STATES
 from streams.ports import Timer, UnitOfWork
 from streams.ports.requests import Grounds, PatientWrite, RequestState
 from streams.services.hand_giving import HandGiving
+from streams.services.repeated_orders import RepeatedOrders
 from streams.services.request_decisions import RequestDecisions
 from streams.services.request_patients import compare, plan_looks, read_subject
 from streams.services.unit_moves import give_back_held
@@ -28,6 +29,7 @@ class PatientChanges:
     def __init__(self, *, decisions: RequestDecisions, hand: HandGiving) -> None:
         self._decisions = decisions
         self._hand = hand
+        self._repeats = RepeatedOrders(decisions=decisions)
 
     async def change(self, work: UnitOfWork, change: PatientChange) -> None:
         """Write what was told of a patient; their open requests are looked at soon after."""
@@ -52,13 +54,18 @@ class PatientChanges:
         if record is None:
             return
         await self._decisions.ensure_directory()
-        for request_id in sorted(states):
-            await self._follow(work, states[request_id], record)
+        alike = [
+            states[request_id]
+            for request_id in sorted(states)
+            if not await self._follow(work, states[request_id], record)
+        ]
+        await self._repeats.look_at(work, alike)
 
-    async def _follow(self, work: UnitOfWork, state: RequestState, record: PatientRecord) -> None:
+    async def _follow(self, work: UnitOfWork, state: RequestState, record: PatientRecord) -> bool:
+        """Decide a request again that reads otherwise by now; return whether it does."""
         request = recall(record, state.request, opened_at=state.opened_at)
         if _reads_alike(request, state.request):
-            return
+            return False
         # Units still at the station are given back and chosen again, so that nothing stays
         # promised that the patient must not have.
         earlier = await work.stock.list_given_by_hand(request.request_id)
@@ -77,6 +84,7 @@ class PatientChanges:
                 hand=hand,
             ),
         )
+        return True
 
 
 def _reads_alike(request: UrgentRequest, before: UrgentRequest) -> bool:

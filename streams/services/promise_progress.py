@@ -143,11 +143,18 @@ class Progress:
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None or state.status is not RequestStatus.OPEN:
             return
-        reason = Reason(code="needed_by_passed", params={"units_uncovered": state.uncovered})
+        lacking = state.uncovered + state.unconfirmed
+        reason = Reason(code="needed_by_passed", params={"units_uncovered": lacking})
         await self._end_or_wait(work, state, reasons=(reason,))
 
     async def _step(self, work: UnitOfWork, state: RequestState) -> None:
-        """Inform the hospital when the last unit has left, and when the last has arrived."""
+        """Inform the hospital when the last unit has left, and when the last has arrived.
+
+        Where a part was asked back, the next part is chosen as the one before leaves or arrives.
+        """
+        if state.is_asked_back:
+            await self._decisions.follow(work, state)
+            return
         if state.held or state.uncovered:
             return
         if state.issued:

@@ -15,35 +15,31 @@ from models.base import derive_id
 from models.decisions import Decision, Outcome, Reason
 from models.doses import OrderMeasure
 from models.events.requests import RequestDecided
-from models.requests import RequestStatus, UrgentRequest
+from models.requests import UrgentRequest
 from models.units import UnitStatus
 from streams.matching.allocation.batch_decision import Matched, decide_batch, is_held_in_vain
-from streams.matching.allocation.protected_groups import list_given_from
+from streams.matching.allocation.order_limits import is_next_part_due, list_asked_back
 from streams.matching.allocation.remedies import list_ways
 from streams.matching.allocation.unit_stages import STATUS_OF
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
-from streams.ports import Context, DirectorySource, Timer, TimerKind, UnitOfWork
+from streams.ports import Context, DirectorySource, UnitOfWork
 from streams.ports.requests import Grounds, OpenedRequest, PatientWrite, RequestState, Ruling
+from streams.services.decision_timers import plan_timers
+from streams.services.request_facts import add_facts, look_at_others, look_at_repeated
 from streams.services.request_matching import TAKEN, Matching
 from streams.services.request_patients import plan_looks, recall_patients
-from streams.services.request_rematching import look_at
 from streams.services.request_sent_units import explain_unfit
 from streams.services.shelf_sharing import ShelfSharing
 from streams.services.shortage_timing import find_assessment, is_lacking
 from streams.services.unit_moves import give_back_held
 
 WAYS_EVERY_S = 15
-"""Real seconds between two looks at what would help one request that waits: people read the result
-on a screen, and each look reads more of the shelf."""
-
-REQUEST_GRACE_S = 3600
-"""An open request ends this long after its needed-by time; until then late blood still helps."""
+"""Real seconds between two looks at what would help one request: each reads more of the shelf."""
 
 NEED_STANDS_S = 4 * 3600
 """For so long after its blood should have arrived, the need of a request whose hold lapsed still
-stands: nobody came for the units, or a scan was forgotten, and the patient may still wait. After
-that nobody has asked for them for several holds, and they are free for others."""
+stands: nobody came for it, or a scan was forgotten. After that its units are free for others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +101,14 @@ class RequestDecisions:
                     patient=known.patient,
                 )
             )
-        matching = self._match(work, [task.case for task in tasks])
+        cases = await add_facts(work, [task.case for task in tasks], [None] * len(tasks))
+        tasks = [replace(task, case=case) for task, case in zip(tasks, cases, strict=True)]
+        matching = self._match(work, cases)
         await matching.read()
         await matching.read_beyond([True] * len(tasks))
         lost = await matching.take()
         await self._write(work, tasks, matching.matched)
+        look_at_repeated(work, cases, matching.matched)
         await self._decide_losers(work, lost)
 
     async def decide_again(
@@ -149,6 +148,11 @@ class RequestDecisions:
         await self._write(work, [task], matching.matched)
         await self._decide_losers(work, lost)
 
+    async def follow(self, work: UnitOfWork, state: RequestState) -> None:
+        """Decide a request again of which a part was held back, if the next part is due."""
+        if is_next_part_due(await self._build_case_again(work, state)):
+            await self.decide_again(work, state, Grounds(why="next_part"))
+
     async def queue(
         self, work: UnitOfWork, state: RequestState, *, why: str, news: tuple[Reason, ...]
     ) -> None:
@@ -179,7 +183,8 @@ class RequestDecisions:
 
         A waiting request is matched often; what would help it is found only now and then.
         """
-        cases = [await self._build_case_again(work, state) for state in states]
+        bare = [await self._build_bare(work, state) for state in states]
+        cases = await add_facts(work, bare, states)
         matching = self._match(work, cases)
         await matching.read()
         tells = [
@@ -208,6 +213,8 @@ class RequestDecisions:
         last = await work.requests.find_last_decision(found.decision.request_id)
         if last is None:
             return None
+        if last.lines and list_asked_back(last) != list_asked_back(found.decision):
+            return "next_part"
         if last.deferred_until != found.decision.deferred_until:
             return "deferral_changed"
         return None if list_ways(last) == list_ways(found.decision) else "ways_changed"
@@ -216,13 +223,19 @@ class RequestDecisions:
         """Decide the requests whose units were taken for patients in danger of life."""
         states = await work.requests.lock_requests(sorted(lost)) if lost else {}
         for request_id in sorted(lost):
+            taken = ({"unit_id": unit_id} for unit_id in lost[request_id])
             news = tuple(
-                Reason(code="taken_for_life_threatening", params={"unit_id": taken})
-                for taken in lost[request_id]
+                Reason(code="taken_for_life_threatening", params=params) for params in taken
             )
             await self.decide_again(work, states[request_id], Grounds(why=TAKEN, news=news))
 
     async def _build_case_again(
+        self, work: UnitOfWork, state: RequestState, *, news: tuple[Reason, ...] = ()
+    ) -> Case:
+        (case,) = await add_facts(work, [await self._build_bare(work, state, news=news)], [state])
+        return case
+
+    async def _build_bare(
         self, work: UnitOfWork, state: RequestState, *, news: tuple[Reason, ...] = ()
     ) -> Case:
         case = await self._build_case(
@@ -291,6 +304,7 @@ class RequestDecisions:
         )
         await work.requests.write([ruling])
         self._announce(work, ruling, asked_digest=asked_digest)
+        await look_at_others(work, state.request)
 
     async def _build_case(
         self,
@@ -359,22 +373,8 @@ class RequestDecisions:
             station_id=request.station_id,
             hospital_id=request.hospital_id,
         )
-        if decision.hold_until is not None:
-            work.schedule(
-                Timer(
-                    kind=TimerKind.HOLD_LAPSE,
-                    subject=request.request_id,
-                    due_at=decision.hold_until,
-                )
-            )
+        plan_timers(work, ruling)
         self._plan_assessment(work, decision)
-        for given_from in sorted(set(list_given_from(decision.lines))):
-            look_at(work, request.station_id, given_from)
-        if ruling.status is RequestStatus.OPEN:
-            due_at = max(work.context.now, request.needed_by) + timedelta(seconds=REQUEST_GRACE_S)
-            work.schedule(
-                Timer(kind=TimerKind.REQUEST_EXPIRY, subject=request.request_id, due_at=due_at)
-            )
 
     def _plan_assessment(self, work: UnitOfWork, decision: Decision) -> None:
         timer = find_assessment(decision, now=work.context.now)

@@ -83,7 +83,16 @@ def plan_looks(work: UnitOfWork, patient: PatientWrite | None) -> None:
     """Have the patient's other open requests looked at again, if anything they follow changed."""
     if patient is None or not patient.record.version or not {*patient.changes} & {*FACTS}:
         return
-    subject = _BETWEEN.join(patient.record.key)
+    _schedule(work, patient.record.key)
+
+
+def plan_look(work: UnitOfWork, request: UrgentRequest) -> None:
+    """Have all open requests of the patient of one looked at; it has a reference."""
+    _schedule(work, _name(request))
+
+
+def _schedule(work: UnitOfWork, key: tuple[str, str]) -> None:
+    subject = _BETWEEN.join(key)
     work.schedule(Timer(kind=TimerKind.PATIENT_CHANGED, subject=subject, due_at=work.context.now))
 
 

@@ -32,12 +32,14 @@ from models.requests import (
 from models.texts.validation import describe_broken, find_place
 from models.topics import AppName
 from models.unit_states import PICKABLE_STATES
+from streams.matching.hand_given import NO_HAND_WORK
 from streams.ports import Context, DirectorySource, Received, UnitOfWork
 from streams.ports.requests import Grounds, OpenedRequest, RequestState
 from streams.ports.stock import GivingBack
 from streams.services.hand_giving import HandGiving
 from streams.services.patient_changes import PatientChanges
 from streams.services.request_decisions import RequestDecisions
+from streams.services.request_facts import look_at_others
 from streams.services.request_patients import Recalled, begin_record, compare, recall_alone
 from streams.services.unit_moves import give_back, give_back_held
 
@@ -204,12 +206,13 @@ class RequestService:
         _ensure_issued_lines_kept(state, amendment.lines)
         known = await _apply(work, amendment, state.request, self._directories)
         # Units still at the station are given back and chosen again under the amended request, so
-        # that nothing stays promised that it would refuse.
-        earlier = await work.stock.list_given_by_hand(known.request.request_id)
-        amended, _ = await give_back_held(
-            work, replace(state, request=known.request), states=PICKABLE_STATES
-        )
-        hand, changed = await self._hand.keep(work, earlier, known.request)
+        # that nothing stays promised that it would refuse. A word on the quantity changes no unit.
+        amended = replace(state, request=known.request)
+        hand, changed = NO_HAND_WORK, tuple[Reason, ...]()
+        if not amendment.is_word_alone:
+            earlier = await work.stock.list_given_by_hand(known.request.request_id)
+            amended, _ = await give_back_held(work, amended, states=PICKABLE_STATES)
+            hand, changed = await self._hand.keep(work, earlier, known.request)
         await self._decisions.decide_again(
             work,
             amended,
@@ -221,6 +224,8 @@ class RequestService:
                 hand=hand,
             ),
         )
+        if amendment.quantity_confirmed_by:
+            await look_at_others(work, known.request)
 
     async def _cancel(
         self, work: UnitOfWork, record: Received, event: RequestCancelled, state: RequestState
@@ -262,11 +267,11 @@ async def _apply(
         directories,
         before=request.massive_transfusion_packs,
     )
-    news = tuple(_explain_correction(correction))
+    news = (*_explain_correction(correction), *_explain_word(amendment))
     if not amended.patient.reference:
         alone = recall_alone(amended, now=work.context.now)
         if correction is None:
-            return alone
+            return replace(alone, news=(*news, *alone.news))
         return Recalled(request=correct_request(alone.request, correction), news=news)
     found = (await work.requests.list_patients([amended])).get(amended.request_id)
     before = found.record if found is not None else None
@@ -301,6 +306,12 @@ def _explain_correction(correction: PatientCorrection | None) -> Iterator[Reason
         params: dict[str, str | int | float]
         params = {"person": correction.person, "reason": correction.reason}
         yield Reason(code="patient_corrected", params=params)
+
+
+def _explain_word(amendment: Amendment) -> Iterator[Reason]:
+    if amendment.quantity_confirmed_by:
+        by = amendment.quantity_confirmed_by
+        yield Reason(code="quantity_confirmed", params={"by": by})
 
 
 def _explain_gone(state: RequestState) -> Iterator[Reason]:

@@ -12,6 +12,7 @@ import orjson
 
 from models.components import Component, ComponentClass
 from models.decisions import Decision, ReservedUnit
+from models.doses import OrderMeasure
 from models.errors import TransientError
 from models.patient_records import PatientRecord, name_patient
 from models.patients import Patient
@@ -20,6 +21,7 @@ from models.requests import Priority, RequestStatus, UrgentRequest
 from streams.matching.allocation.remedies import list_same_use
 from streams.ports.requests import (
     LineState,
+    PastOrders,
     PatientWrite,
     PromisedBag,
     RequestState,
@@ -64,17 +66,27 @@ class PgRequests:
         if len(rows) < len(set(wanted)):
             others = _QUERIES.list_request_stations(self._connection, request_ids=wanted)
             self._locks.ensure([row["station_id"] async for row in others])
+        return {state.request.request_id: state for state in await self._complete(rows)}
+
+    async def read_requests(self, request_ids: Sequence[str]) -> list[RequestState]:
+        found = _QUERIES.read_requests(self._connection, request_ids=list(request_ids))
+        return await self._complete([row async for row in found])
+
+    async def _complete(self, rows: Sequence[Mapping[str, Any]]) -> list[RequestState]:
+        """Return requests with their lines, in the order of the rows."""
+        if not rows:
+            return []
         lines: dict[str, list[LineState]] = defaultdict(list)
+        wanted = [row["request_id"] for row in rows]
         async for row in _QUERIES.list_line_states(self._connection, request_ids=wanted):
             bags = (
                 PromisedBag(**{**bag, "component": Component(bag["component"])})
                 for bag in row["bags"]
             )
-            lines[row["request_id"]].append(
-                LineState(line_no=row["line_no"], uncovered=row["uncovered"], bags=tuple(bags))
-            )
-        return {
-            row["request_id"]: RequestState(
+            told = {name: row[name] for name in ("line_no", "uncovered", "unconfirmed")}
+            lines[row["request_id"]].append(LineState(**told, bags=tuple(bags)))
+        return [
+            RequestState(
                 request=UrgentRequest.of_row(row["body"]),
                 status=RequestStatus(row["status"]),
                 waiting_for=row["waiting_for"],
@@ -83,7 +95,22 @@ class PgRequests:
                 opened_at=row["opened_at"],
             )
             for row in rows
-        }
+        ]
+
+    async def count_orders(
+        self, hospital_id: str, *, priority: Priority, since: datetime, besides: str
+    ) -> list[PastOrders]:
+        which = {"priority": priority, "since": since, "besides": besides}
+        rows = _QUERIES.count_orders(self._connection, hospital_id=hospital_id, **which)
+        return [
+            PastOrders(
+                component=Component(row["component"]),
+                measure=OrderMeasure(row["measure"]),
+                quantity=row["quantity"],
+                orders=row["orders"],
+            )
+            async for row in rows
+        ]
 
     async def find_last_decision(self, request_id: str) -> Decision | None:
         row = await _QUERIES.find_last_decision(self._connection, request_id=request_id)
@@ -325,6 +352,7 @@ def _line_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
             "quantity": line.requested,
             "uncovered": line.uncovered,
             "uncovered_units": line.uncovered_units,
+            "unconfirmed": line.unconfirmed,
         }
 
 

@@ -102,6 +102,7 @@ def test_every_check_has_a_fault() -> None:
         "danger_beside_promised", "wrongly_deferred", "left_deferred",
         "given_by_nobody", "hand_work_undone",
         "held_by_nobody", "promised_while_held", "called_while_stopped",
+        "danger_asked_back", "given_unasked",
     }  # fmt: skip
     assert {name for name, _, _ in FAULTS} == named - told_only
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -15,6 +16,7 @@ from tests.support.clinic import (
     Clinics,
     bags,
     given,
+    keyed,
     missing,
     reasons,
     refusals,
@@ -221,3 +223,28 @@ async def test_c90_whoever_gets_nothing_is_told_what_would_serve(clinic: Clinic)
     assert "送检定型" in sample["zh"]
     typed = await clinic.amend(told, patient={"group": "B+"})
     assert given(typed) == ["B+"], "what was told holds"
+
+
+async def test_a_quantity_that_was_asked_back_is_confirmed_by_its_call(clinic: Clinic) -> None:
+    await clinic.lay(*["A+"] * 60, left=20)
+    told = await clinic.ask(quantity=30, group="A+")
+    assert (len(given(told)), told["status"]) == (20, "open")
+    assert told["waiting_for"]["code"] == "confirmation"
+    (line,) = told["decision"]["lines"]
+    assert (line["unconfirmed"], line["asked_back"][0]["code"]) == (10, "quantity_large")
+    assert "xuelian request confirm" in line["asked_back"][0]["zh"]
+    path = f"/v1/requests/{told['request_id']}/confirm"
+
+    async def post(**body: object) -> httpx.Response:
+        headers = keyed() | {"Prefer": "wait=10"}
+        return await clinic.hospital.post(path, json=body, headers=headers)
+
+    assert (await post()).status_code == 400
+    assert (await post(quantity_confirmed_by="")).status_code == 400
+    assert (await post(quantity_confirmed_by="Dr Tashi", lines=[])).status_code == 400
+    answer = await post(quantity_confirmed_by="Dr Tashi")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == "reserved"
+    assert answer.json()["decision"]["reasons"][0]["params"] == {"by": "Dr Tashi"}
+    seen = await clinic.see(told)
+    assert seen["request"]["quantity_confirmed_by"] == "Dr Tashi"

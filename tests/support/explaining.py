@@ -61,7 +61,9 @@ def decide_line(
     uncovered: int = 0,
     refused: int = 0,
     deferred: int = 0,
+    unconfirmed: int = 0,
 ) -> Row:
+    said = say("quantity_large", asked=line.quantity, at_once=1)
     return {
         "line_no": line.line_no,
         "component": line.component.value,
@@ -72,6 +74,8 @@ def decide_line(
         "uncovered": uncovered,
         "refused": refused,
         "deferred": deferred,
+        "unconfirmed": unconfirmed,
+        "asked_back": [said] if unconfirmed else [],
         "refusals": list(refusals),
     }
 
@@ -101,6 +105,7 @@ def build_record(
     decisions: Sequence[Row],
     *,
     uncovered: Mapping[int, int] | None = None,
+    unconfirmed: int = 0,
     **others: Any,  # noqa: ANN401 - of the record
 ) -> RequestRecord:
     given: dict[str, Any] = {"promises": (), "eta_s": 1800, "now": NOW + timedelta(minutes=10)}
@@ -109,7 +114,11 @@ def build_record(
         row={"status": status, "version": len(decisions), "needed_by": request.needed_by},
         request=request,
         lines=[
-            {"line_no": line.line_no, "uncovered": looked_for.get(line.line_no, 0)}
+            {
+                "line_no": line.line_no,
+                "uncovered": looked_for.get(line.line_no, 0),
+                "unconfirmed": unconfirmed,
+            }
             for line in request.lines
         ],
         decisions=decisions,

@@ -310,6 +310,24 @@ def put_off_beside_platelets(seed: Seed) -> None:
     ]
 
 
+def ask_back_from_danger(seed: Seed) -> None:
+    """Somebody is in danger of life and waits for a word, and a bag that fits lies free."""
+    unit(seed, "P3", group="B+")
+    patient = Patient(group=BloodGroup("B+"))
+    request(seed, "r-dying", patient, at=-60, quantity=2, priority=Priority.LIFE_THREATENING)
+    decide(seed, "r-dying", at=-59, outcome=Outcome.WAITING)
+    seed.row("request_lines", request_id="r-dying").update(uncovered=0, unconfirmed=2)
+
+
+def hold_more_than_a_part(seed: Seed) -> None:
+    """Twenty-five of thirty are held for who can wait, and nobody said that so many are meant."""
+    held = [f"M{number}" for number in range(25)]
+    for unit_id in held:
+        unit(seed, unit_id, group="B+")
+    request(seed, "r-much", Patient(group=BloodGroup("B+")), at=-60, quantity=30)
+    decide(seed, "r-much", at=-59, units=held, outcome=Outcome.PARTLY_RESERVED)
+
+
 def release_after_promise(seed: Seed) -> None:
     seed.row("units", unit_id="U1")["released_at"] = minutes(2)
 
@@ -490,6 +508,8 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("left_deferred", "until long ago", put_off(Priority.URGENT, until=-400)),
     ("wrongly_deferred", "until it is too late", put_off(Priority.ROUTINE, until=50000)),
     ("danger_beside_promised", "a routine order keeps it", leave_to_who_can_wait),
+    ("danger_asked_back", "a word is waited for", ask_back_from_danger),
+    ("given_unasked", "twenty-five at once", hold_more_than_a_part),
     ("quarantined_promised", "released later", release_after_promise),
     ("quarantined_promised", "never released", never_release),
     ("ineligible_calls", "interval", donor_with(last_whole_blood_on="2024-09-01")),

@@ -22,7 +22,7 @@ from models.groups import BloodGroup
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED
 from models.units import UnitTraits
-from streams.services.request_decisions import REQUEST_GRACE_S
+from streams.services.decision_timers import REQUEST_GRACE_S
 from tests.support.demo_days import make_ask, make_bag
 
 KEY = ("r-1", 1)

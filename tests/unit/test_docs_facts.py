@@ -40,6 +40,7 @@ from streams.ports import SHARDS
 from streams.relay.timer_runner import LOOK_EVERY_S
 from streams.services import (
     audit_seals,
+    decision_timers,
     request_decisions,
     request_rematching,
     stock_daily_record,
@@ -218,7 +219,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         (
             "decisions/0010-requests-end.md",
             "one hour after its needed-by time",
-            request_decisions.REQUEST_GRACE_S,
+            decision_timers.REQUEST_GRACE_S,
             3600,
         ),
         ("imports.md", "48 MB at most", middleware.MAX_FILE_BYTES, 48_000_000),

@@ -239,6 +239,34 @@ def test_what_is_deferred_is_never_told_as_reserved_or_as_missing() -> None:
     assert "缺的里面有一部分暂缓" in waiting
 
 
+def test_what_waits_for_a_word_is_told_as_waiting_for_it() -> None:
+    def read(outcome: str, *bags: dict[str, Any], uncovered: int, deferred: int = 0) -> Any:  # noqa: ANN401
+        waits = 4 - len(bags) - uncovered
+        line = decide_line(LINE, uncovered=uncovered, deferred=deferred, unconfirmed=waits)
+        looked_for = {1: uncovered}
+        record = build_record(
+            FOUR, "open", [decide(1, outcome, lines=[line])], promises=bags,
+            uncovered=looked_for, unconfirmed=waits,
+        )  # fmt: skip
+        return read_told(record)
+
+    part = read("partly_reserved", promise(A1), uncovered=0)
+    assert "等确认" in part["standing"]["zh"]
+    assert "不供" not in part["standing"]["zh"], "what waits for a word is not refused"
+    (line,) = part["lines"]
+    assert (line["refused"], line["unconfirmed"], line["uncovered"]) == (0, 3, 3)
+    assert codes(line["asked_back"]) == ["quantity_large"]
+    assert codes(part["would_change"])[0] == "word_would_open"
+    assert codes(part["done"]) == ["done_waits_for_word"]
+    assert read("waiting", uncovered=0)["standing"]["code"] == "now_asked_back"
+    both = read("deferred", uncovered=2, deferred=2)["standing"]
+    assert both["code"] == "now_deferred"
+    assert "a part waits for a word" in both["en"]
+    some = read("partly_reserved", promise(A1), uncovered=2, deferred=2)["standing"]["en"]
+    assert "of what is missing a part is deferred" in some
+    assert "of what is missing a part waits for a word" in some
+
+
 def test_an_earlier_version_is_told_as_it_was() -> None:
     first = read_told(ended(), 1)
     assert first["version"] == 1

@@ -34,15 +34,17 @@ from streams.matching.donor_waves import (
     expect_donations,
     expect_show_up,
 )
+from streams.matching.order_facts import OrderFacts, UsualOrder
 from streams.matching.shortage import CellCount, decide_shortage, estimate_burn, measure
 from tests.support.rules import Effect, accept
-from tests.support.safety import build_purpose
+from tests.support.safety import build_facts, build_purpose
 from tests.support.supply import AT, make_alert, make_record, make_station
 from tests.support.world import NOW, PEOPLES, build_request, build_unit, one_unit_ml
 
 CONSENT = RhdConsent(physician="Dr Tashi", signed_by="the patient")
 DYING = Priority.LIFE_THREATENING
 RELEASE = EmergencyRelease(clinician="Dr Tashi", reason="exsanguinating")
+OF_A = Patient(group=BloodGroup.A_POS, reference="bed-9")
 HOLDER_OF_ANTI_E = Patient(group=BloodGroup.A_POS, antibodies=("E",))
 
 
@@ -118,6 +120,50 @@ def part_of_ten(rules: Rulebook) -> int:
     """Units of cryoprecipitate where four of ten are there."""
     asked = Component.CRYOPRECIPITATE
     return count(decide(WOMAN, "A+", rules, component=asked, units=4, asked=10, left_h=240))
+
+
+def many_of(patient: Patient, priority: Priority, units: int) -> Callable[[Rulebook], int]:
+    """Units of so many that are asked for and lie there."""
+    return lambda rules: count(
+        decide(patient, "A+", rules, priority=priority, units=3 * units, asked=units, left_h=240)
+    )
+
+
+def of_an_order_like_another(rules: Rulebook) -> int:
+    """Units of a second order of three for one patient; the first has its three."""
+    patient = Patient(group=BloodGroup.A_POS, reference="bed-9")
+    first, second = (
+        Case(
+            request=build_request(patient=patient, quantity=3),
+            hospital=PEOPLES,
+            policy=StationPolicy(),
+            journey=Journey(eta_s=1800, estimated=False),
+            version=1,
+            cause_id="e1",
+            rules=rules,
+        )
+        for _ in range(2)
+    )
+    shelf = Shelf([build_facts(unit_id=f"u{at}", group=BloodGroup.A_POS) for at in range(6)])
+    told = decide_batch([first, second], shelf=shelf, now=NOW, hold_s=3600)
+    return count(told[1].decision)
+
+
+def of_a_hospital_that_orders_ten(rules: Rulebook) -> int:
+    """Units of 25 for a hospital that usually orders ten."""
+    usual = {Component.RED_CELLS: UsualOrder(units=10, orders=50)}
+    case = Case(
+        request=build_request(quantity=25),
+        hospital=PEOPLES,
+        policy=StationPolicy(),
+        journey=Journey(eta_s=1800, estimated=False),
+        version=1,
+        cause_id="e1",
+        facts=OrderFacts(usual=usual),
+        rules=rules,
+    )
+    shelf = Shelf([build_facts(unit_id=f"u{at}", group=BloodGroup.A_POS) for at in range(75)])
+    return count(decide_batch([case], shelf=shelf, now=NOW, hold_s=3600)[0].decision)
 
 
 def abo(
@@ -436,6 +482,10 @@ EFFECTS = [
     Effect("reserve.emergency_o", "given_ahead_h", 20.0, who_can_wait),
     Effect("supply.useful_part", "cryoprecipitate", 4, part_of_ten),
     Effect("supply.useful_part", "share", 0.4, part_of_ten),
+    Effect("order.at_once", "red_cells", 24, many_of(OF_A, Priority.URGENT, 30)),
+    Effect("order.at_once_in_danger", "red_cells", 44, many_of(OF_A, DYING, 50)),
+    Effect("order.usual", "multiple", 3.0, of_a_hospital_that_orders_ten),
+    Effect("order.same_patient", "from_units", 4, of_an_order_like_another),
     *map(fallback, ("O", "A", "B", "AB")),
     Effect(
         "rhd.asian_del",

@@ -1,4 +1,4 @@
-"""Takes urgent requests in: open, amend, cancel. This is the urgent path.
+"""Takes urgent requests in: open, amend, confirm, cancel. This is the urgent path.
 
 Between the body and Kafka there is only the validation; an opening is published without a look at
 PostgreSQL before it. The supplying station is known from the directory in memory.
@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from gateway.http.calls import validate
 from gateway.http.dependencies import CallDep, GatewayDep
-from gateway.http.examples import AMENDMENT, CANCELLATION, REQUEST
+from gateway.http.examples import AMENDMENT, CANCELLATION, CONFIRMATION, REQUEST
 from gateway.http.openapi import body
 from gateway.http.openapi import problems as documented
 from gateway.http.request_changes import (
@@ -30,7 +30,7 @@ from gateway.invalid_content import FieldError, InvalidContent
 from models.access import KeyScope, Principal
 from models.base import Identifier, derive_id
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
-from models.requests import Amendment, Cancellation, UrgentRequest
+from models.requests import Amendment, Cancellation, QuantityConfirmation, UrgentRequest
 from models.texts import render
 
 router = APIRouter(tags=["requests"])
@@ -111,6 +111,41 @@ async def amend_request(
                 )
             ),
             event_kind="amended",
+        ),
+    )
+
+
+@router.post(
+    "/v1/requests/{request_id}/confirm",
+    summary="确认数量 · Confirm a quantity",
+    description=(
+        "所要数量无误，也不是另一份申请的重复：被问回的部分随即预留。同一病人的两份申请，确认任何一份即可。"
+        "写明是谁确认的。\n\n"
+        "So much is meant, and it is no repeat of another order: what was asked back is reserved. "
+        "Of two orders for one patient either may be confirmed. Name who says so. It ends where an "
+        "amendment asks for more."
+    ),
+    responses={**DECIDED, **documented(400, 404, 409, 413, 422)},
+    openapi_extra={
+        "requestBody": body("RequestConfirmation", CONFIRMATION),
+        "parameters": HEADERS,
+    },
+)
+async def confirm_request(
+    request_id: Identifier, gateway: GatewayDep, call: CallDep, principal: Asker
+) -> Response:
+    return await change_request(
+        gateway,
+        call,
+        request_id,
+        principal,
+        RequestChange(
+            make=lambda fields, ids: RequestAmended(
+                amendment=validate(
+                    QuantityConfirmation, fields, **ids, amended_by=_name_speaker(principal)
+                ).to_amendment()
+            ),
+            event_kind="confirmed",
         ),
     )
 

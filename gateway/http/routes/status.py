@@ -33,12 +33,15 @@ from gateway.uncovered_needs import count_calls, join_texts
 from models.access import KeyScope, Principal
 from models.base import LARGEST, Identifier, Instant, Value
 from models.errors import ContractError, DomainRefusal
-from models.requests import Priority, RequestStatus
+from models.requests import Priority, RequestStatus, UrgentRequest
 from streams.store.read_models.pages import RequestDetail, RequestFilter
 
 router = APIRouter(tags=["requests"])
 
 Entry = dict[str, Any]
+
+_NOT_SOUGHT = frozenset({"expected_need", "confirmation"})
+"""What a request waits for that no donor and no neighbour is asked for."""
 
 
 class RequestQuery(Value):
@@ -114,16 +117,25 @@ async def get_request(request_id: Identifier, gateway: GatewayDep, principal: Pa
         {
             **{name: value for name, value in row.items() if name != "body"},
             "waiting_for": join_texts(sought)
-            if sought and row["waiting_for"] != "expected_need"
+            if sought and row["waiting_for"] not in _NOT_SOUGHT
             else explain_waiting(row["waiting_for"]),
             "sought": sought,
             "request": row["body"],
-            "lines": describe_lines(reading.asked, detail.list_bags(), missing="uncovered"),
+            "lines": _list_lines(detail, reading.asked),
             "decision": explain_decision(detail.decisions[-1]["body"]),
             "call_outs": count_calls(reading.calls),
             "timeline": _list_timeline(detail, reading.transfers),
         }
     )
+
+
+def _list_lines(detail: RequestDetail, asked: UrgentRequest) -> list[dict[str, Any]]:
+    """List the lines with what no bag covers, and what of it waits for a word."""
+    unconfirmed = {row["line_no"]: row["unconfirmed"] for row in detail.lines}
+    return [
+        {**line, "unconfirmed": unconfirmed.get(line["line_no"], 0)}
+        for line in describe_lines(asked, detail.list_bags(), missing="uncovered")
+    ]
 
 
 class ExplanationQuery(Value):

@@ -10,7 +10,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from models.components import Component
+from models.components import Component, ComponentClass
 from models.groups import Abo, BloodGroup, RhD
 from models.requests import Priority
 from models.rules.citations import CitedRule, RuleSet, read_rules
@@ -170,6 +170,85 @@ class LookaheadRule(CitedRule):
         return {**shares, None: self.unknown_share}
 
 
+class AtOnceRule(CitedRule):
+    """Ordering units of one component in one order that are reserved without a confirmation.
+
+    Attributes:
+        platelets: Doses.
+        concentrates: Of platelets that are ordered in U, some ten to a dose.
+    """
+
+    red_cells: int = Field(ge=1)
+    plasma: int = Field(ge=1)
+    cryoprecipitate: int = Field(ge=1)
+    platelets: int = Field(ge=1)
+    concentrates: int = Field(ge=1)
+
+    def find(self, component: Component) -> int:
+        """Return the units of a component; what carries red cells counts as red cells."""
+        if component is Component.CRYOPRECIPITATE:
+            return self.cryoprecipitate
+        if component in {Component.PLATELET_CONCENTRATE, Component.POOLED_PLATELETS}:
+            return self.concentrates
+        match component.spec.component_class:
+            case ComponentClass.PLASMA:
+                return self.plasma
+            case ComponentClass.PLATELETS:
+                return self.platelets
+            case ComponentClass.RED_CELLS | ComponentClass.WHOLE_BLOOD:
+                return self.red_cells
+
+
+class AtOnceInDangerRule(AtOnceRule):
+    """The same while life is in danger, for one patient.
+
+    Attributes:
+        unnamed: For how many patients an order is that names none.
+    """
+
+    unnamed: int = Field(ge=1)
+
+
+class UsualOrderRule(CitedRule):
+    """What is learned of how much a hospital orders.
+
+    Attributes:
+        multiple: Of the usual quantity, to which an order is not asked back.
+        share: Of its past orders, which do not exceed the usual quantity.
+        least_orders: Past orders from which on anything is known.
+        within_d: Days back that count.
+    """
+
+    multiple: float = Field(ge=1)
+    share: float = Field(gt=0, le=1)
+    least_orders: int = Field(ge=1)
+    within_d: int = Field(ge=1)
+
+
+class LastCompatibleRule(CitedRule):
+    """How much of the free bags that fit a patient one order takes unasked.
+
+    Attributes:
+        share: Of what lies there.
+        of_at_once: Of what is reserved at once; so much is reserved in any case.
+    """
+
+    share: float = Field(gt=0, le=1)
+    of_at_once: float = Field(gt=0, le=1)
+
+
+class SameOrderRule(CitedRule):
+    """When a second order for a patient may be the first one again.
+
+    Attributes:
+        within_h: Hours between the two.
+        from_units: Ordering units from which on an order is netted.
+    """
+
+    within_h: float = Field(gt=0)
+    from_units: int = Field(ge=1)
+
+
 class PolicyRules(RuleSet):
     """All rules of `policies.toml`."""
 
@@ -183,6 +262,11 @@ class PolicyRules(RuleSet):
     emergency_reserve: EmergencyReserveRule
     useful_part: UsefulPartRule
     lookahead: LookaheadRule
+    at_once: AtOnceRule
+    at_once_in_danger: AtOnceInDangerRule
+    usual_order: UsualOrderRule
+    last_compatible: LastCompatibleRule
+    same_order: SameOrderRule
 
 
 POLICY_DEFAULTS = PolicyRules.model_validate(read_rules("policies"))

@@ -20,6 +20,7 @@ from models.clearance import Cleared, Refused, UnitFacts
 from models.requests import Priority
 from streams.matching.allocation.line_shares import LineShare, name_line
 from streams.matching.allocation.line_state import LineChoice
+from streams.matching.allocation.order_limits import OrderLimits
 from streams.matching.allocation.protected_groups import Waiting
 from streams.matching.available_units import FREE_TIERS, Shelf
 from streams.matching.decision_inputs import Case
@@ -60,6 +61,7 @@ class BatchChoice:
             for case in cases
         ]
         self._shelf = shelf
+        self._limits = OrderLimits(self.lines, shelf=shelf, may_have=self._may_have, now=now)
         self._capped: Counter[tuple[str, str]] = Counter()
         # By whose sake: lines that no exchange can serve, and that have no other unit to take. As
         # the shelf only empties, they stay so.
@@ -106,7 +108,13 @@ class BatchChoice:
         """List the units of a line that this batch chose itself."""
         return [chosen for chosen in line.chosen if chosen.unit.unit_id not in self._fixed]
 
+    def _may_have(self, line: LineChoice, unit: UnitFacts) -> bool:
+        return line.may_have(unit, capped=self.count_capped(line), free_on=self._shelf)
+
     def _serve(self, line: LineChoice) -> None:
+        if not line.lacks:
+            return
+        self._limits.apply(line)
         if not line.lacks:
             return
         self._take_free(line)

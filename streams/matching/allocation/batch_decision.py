@@ -118,14 +118,9 @@ def _conclude(
 ) -> Decision:
     request = case.request
     held = case.held_units + sum(len(line.reserved) for line in lines)
-    uncovered = sum(line.uncovered for line in lines)
     arrival_at = now + timedelta(seconds=case.journey.eta_s)
-    refused = sum(line.refused for line in lines)
     stage = find_stage(held=held, issued=case.issued, received=case.received)
-    is_deferred = uncovered == sum(line.deferred for line in lines)
-    outcome, waiting_for = _find_outcome(
-        stage=stage, uncovered=uncovered, refused=refused, is_deferred=is_deferred
-    )
+    outcome, waiting_for = _find_outcome(lines, stage)
     reasons = list(case.news)
     if disputed := request.patient.disputed_groups:
         reasons.append(Reason(code="patient_groups_differ", params={"groups": " ".join(disputed)}))
@@ -191,17 +186,21 @@ def _explain_release(case: Case, lines: tuple[LineDecision, ...]) -> Iterator[Re
     )
 
 
-def _find_outcome(
-    *, stage: Stage, uncovered: int, refused: int, is_deferred: bool
-) -> tuple[Outcome, str]:
+def _find_outcome(lines: Sequence[LineDecision], stage: Stage) -> tuple[Outcome, str]:
+    """Return the outcome, and what is waited for first: what is looked for before any word."""
+    uncovered = sum(line.uncovered for line in lines)
     if uncovered:
+        is_deferred = uncovered == sum(line.deferred for line in lines)
         waiting_for = "expected_need" if is_deferred else "donors_and_neighbours"
         if stage is not Stage.NONE:
             return Outcome.PARTLY_RESERVED, waiting_for
         return Outcome.DEFERRED if is_deferred else Outcome.WAITING, waiting_for
+    if any(line.unconfirmed for line in lines):
+        outcome = Outcome.WAITING if stage is Stage.NONE else Outcome.PARTLY_RESERVED
+        return outcome, "confirmation"
     if stage is Stage.NONE:
         return Outcome.REFUSED, ""
-    return ENDS[not refused, stage]
+    return ENDS[not any(line.refused for line in lines), stage]
 
 
 def is_held_in_vain(case: Case, matched: Matched) -> bool:

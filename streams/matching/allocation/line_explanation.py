@@ -70,6 +70,8 @@ def describe_line(
         reserved=tuple(_reserve(cleared, case=case) for cleared in choice.chosen),
         uncovered=round_up(choice.lacks),
         deferred=round_up(_measure_deferred(choice, shelf)),
+        unconfirmed=round_up(choice.unconfirmed),
+        asked_back=choice.asked_back if choice.unconfirmed else (),
         refused=round_up(choice.wanted) if choice.standing else 0,
         issue=_explain_issue(choice),
     )

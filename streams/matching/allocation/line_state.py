@@ -54,6 +54,7 @@ class LineChoice:
         self.line = line
         self._share = share
         self.wanted = case.find_lack(line)
+        self.asked_back: tuple[Reason, ...] = ()
         self.part_dropped = 0
         self._content = 0
         self._now = now
@@ -103,6 +104,22 @@ class LineChoice:
     def lacks(self) -> int:
         """Return what is still missing, in hundredths of the measure."""
         return 0 if self.standing else max(0, self.wanted - self._content)
+
+    def hold_back(self, most: int, reasons: tuple[Reason, ...]) -> None:
+        """Give no more than so much beside what it has; the rest is asked back.
+
+        Args:
+            most: In hundredths of the measure. What was given by hand stays.
+            reasons: Why, one for each rule that asks.
+        """
+        self.wanted, self.asked_back = self._content + most, reasons
+
+    @property
+    def unconfirmed(self) -> int:
+        """Return what is asked back, in hundredths of the measure."""
+        if self.standing:
+            return 0
+        return max(0, self.case.find_lack(self.line) - max(self.wanted, self._content))
 
     @property
     def spare(self) -> int:
@@ -169,6 +186,18 @@ class LineChoice:
         if waiting.is_in_danger:
             return None
         return self._find_protected(unit, waiting, free_on) or self._find_shared(unit)
+
+    def may_have(self, unit: UnitFacts, *, capped: int, free_on: Shelf) -> bool:
+        """Return whether a free unit fits and is not kept for others, but for expected need.
+
+        Args:
+            unit: It lies free.
+            capped: As of `purpose`.
+            free_on: The shelf that it lies on.
+        """
+        if not self.waiting.is_in_danger and self._find_protected(unit, self.waiting, free_on):
+            return False
+        return isinstance(self.judge(unit, purpose=self.purpose(capped=capped)), Cleared)
 
     def _find_shared(self, unit: UnitFacts) -> Reason | None:
         """Return that a unit is beyond the share of the shelf that the line may have now."""

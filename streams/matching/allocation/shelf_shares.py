@@ -17,6 +17,7 @@ from models.rules.rulebook import Rulebook
 from streams.matching.allocation.line_shares import LineShare, name_line
 from streams.matching.allocation.line_state import LineChoice
 from streams.matching.allocation.lookahead import OpenDemand, build_problem, name_open
+from streams.matching.allocation.order_limits import OrderLimits
 from streams.matching.allocation.problem import Allocation, Problem, Supply
 from streams.matching.allocation.protected_groups import find_given_from, is_kept_from_nobody
 from streams.matching.available_units import Cell, Shelf, Tier
@@ -58,12 +59,7 @@ def pose_problem(
         outlook: What is expected, and who waits beside them.
         now: Aware UTC instant that the decision is made for.
     """
-    lines = [
-        LineChoice(case, line, now=now, shelf=shelf)
-        for case in cases
-        for line in case.request.lines
-    ]
-    lines = [line for line in lines if line.lacks]
+    lines = _list_lacking(cases, shelf=shelf, now=now)
     asked = {line.line.component for line in lines if can_wait(line.case, now=now)}
     if not asked & outlook.ahead.keys():
         return None
@@ -122,6 +118,23 @@ def read_shares(
                     made_by=allocation.made_by,
                 )
     return found
+
+
+def _list_lacking(cases: Sequence[Case], *, shelf: Shelf, now: datetime) -> list[LineChoice]:
+    """List the lines that lack something; what is asked back of them is no demand yet."""
+    orders = [
+        [LineChoice(case, line, now=now, shelf=shelf) for line in case.request.lines]
+        for case in cases
+    ]
+
+    def may_have(line: LineChoice, unit: UnitFacts) -> bool:
+        return line.may_have(unit, capped=0, free_on=shelf)
+
+    limits = OrderLimits(orders, shelf=shelf, may_have=may_have, now=now)
+    found = [line for lines in orders for line in lines if line.lacks]
+    for line in found:
+        limits.apply(line)
+    return [line for line in found if line.lacks]
 
 
 def _list_supplies(

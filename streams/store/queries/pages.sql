@@ -120,7 +120,7 @@ WHERE d.request_id = :request_id::text
 ORDER BY d.version;
 
 -- name: list_lines
-SELECT line_no, component, measure, quantity, uncovered
+SELECT line_no, component, measure, quantity, uncovered, unconfirmed
 FROM request_lines WHERE request_id = :request_id::text ORDER BY line_no;
 
 -- name: list_promises

@@ -10,6 +10,28 @@ WHERE
 ORDER BY request_id
 FOR UPDATE;
 
+-- name: read_requests
+SELECT request_id, status, waiting_for, version, body, opened_at
+FROM requests
+WHERE request_id = ANY(:request_ids::text[])
+ORDER BY request_id;
+
+-- name: count_orders
+SELECT o.component, o.measure, o.quantity, count(*)::int AS orders
+FROM (
+    SELECT l.component, l.measure, sum(l.quantity)::int AS quantity
+    FROM requests AS r INNER JOIN request_lines AS l USING (request_id)
+    WHERE
+        r.hospital_id = :hospital_id
+        AND r.priority = :priority
+        AND r.opened_at >= :since::timestamptz
+        AND r.status NOT IN ('cancelled', 'refused')
+        AND r.request_id <> :besides
+    GROUP BY l.request_id, l.component, l.measure
+) AS o
+GROUP BY o.component, o.measure, o.quantity
+ORDER BY o.component, o.measure, o.quantity;
+
 -- name: list_request_stations
 SELECT DISTINCT station_id FROM requests WHERE request_id = ANY(:request_ids::text[]);
 
@@ -18,6 +40,7 @@ SELECT
     l.request_id,
     l.line_no,
     l.uncovered,
+    l.unconfirmed,
     coalesce(
         jsonb_agg(jsonb_build_object(
             'component', u.component, 'volume_ml', u.volume_ml, 'status', p.status
@@ -62,7 +85,7 @@ WHERE
         SELECT 1 FROM request_lines AS l
         WHERE
             l.request_id = r.request_id
-            AND l.uncovered > 0
+            AND (l.uncovered > 0 OR l.unconfirmed > 0)
             AND may_be_served(
                 r.request_id, r.version, r.station_id, l.component, :uses::jsonb, :now::timestamptz
             )
@@ -78,7 +101,7 @@ SELECT DISTINCT r.station_id
 FROM requests AS r INNER JOIN request_lines AS l USING (request_id)
 WHERE
     r.status = 'open'
-    AND l.uncovered > 0
+    AND (l.uncovered > 0 OR l.unconfirmed > 0)
     AND may_be_served(
         r.request_id, r.version, r.station_id, l.component, :uses::jsonb, :now::timestamptz
     )

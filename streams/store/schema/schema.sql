@@ -426,8 +426,10 @@ CREATE TABLE public.request_lines (
     uncovered integer NOT NULL,
     measure text NOT NULL,
     uncovered_units integer NOT NULL,
+    unconfirmed integer DEFAULT 0 NOT NULL,
     CONSTRAINT request_lines_measure_ck CHECK ((measure = ANY (ARRAY['unit'::text, 'bag'::text, 'ml'::text]))),
     CONSTRAINT request_lines_quantity_ck CHECK ((quantity > 0)),
+    CONSTRAINT request_lines_unconfirmed_ck CHECK ((unconfirmed >= 0)),
     CONSTRAINT request_lines_uncovered_ck CHECK ((uncovered >= 0)),
     CONSTRAINT request_lines_uncovered_units_ck CHECK ((uncovered_units >= 0))
 );

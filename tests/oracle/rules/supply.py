@@ -7,11 +7,27 @@ target of 6 d and Shandong's red at 3 d. The rest are assumptions that a station
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
+from checker.checks.asked_back import AT_ONCE, AT_ONCE_IN_DANGER, FROM_UNITS, MULTIPLE, UNNAMED
 from checker.checks.waiting_at_end import LEAST_OF_USE, SHARE_OF_USE
 from checker.expected_need import GIVEN_AHEAD, LEARNED, LEAST_WATCHED
-from tests.oracle.rules.saying import Table, fixed, free, says
+from tests.oracle.rules.saying import Says, Table, fixed, free, higher, says
+
+
+def _part(units: Mapping[str, int]) -> Says:
+    """Return what is reserved at once: a station may give more red cells, and never fewer."""
+    told = {kind: fixed(most, "unit") for kind, most in units.items()}
+    red_cells = higher(units["red_cells"], "unit", most=100)
+    return Says("local", "xuelian", None, tuple(units), {**told, "red_cells": red_cells})
+
+
+def _part_in_danger() -> Says:
+    told = _part(AT_ONCE_IN_DANGER)
+    values = {**told.values, "unnamed": fixed(UNNAMED, "person")}
+    return told._replace(confirm=tuple(values), values=values)
+
 
 DISASTERS: Table = {
     "disaster.components": says(
@@ -164,6 +180,29 @@ POLICIES: Table = {
         confirm=("o_units", "given_ahead_h"),
         o_units=free(4, "unit", least=0, most=200),
         given_ahead_h=free(GIVEN_AHEAD / timedelta(hours=1), "h", least=0, most=72),
+    ),
+    # The checker states these again; what a station sets keeps less back, never more.
+    "order.at_once": _part(AT_ONCE),
+    "order.at_once_in_danger": _part_in_danger(),
+    "order.usual": says(
+        "local",
+        confirm=("multiple", "share", "least_orders", "within_d"),
+        multiple=higher(MULTIPLE, "multiple", most=10),
+        share=fixed(0.9, "share"),
+        least_orders=fixed(10, "order"),
+        within_d=fixed(90, "day"),
+    ),
+    "order.last_compatible": says(
+        "local",
+        confirm=("share", "of_at_once"),
+        share=fixed(0.5, "share"),
+        of_at_once=fixed(0.5, "share"),
+    ),
+    "order.same_patient": says(
+        "local",
+        confirm=("within_h", "from_units"),
+        within_h=fixed(6.0, "h"),
+        from_units=higher(FROM_UNITS, "unit", most=100),
     ),
     # 1 U per 10 kg (McMaster textbook of internal medicine), an adult of 60 kg.
     "supply.useful_part": says(

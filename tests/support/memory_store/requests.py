@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from models.components import Component
 from models.decisions import Decision
+from models.doses import OrderMeasure
 from models.errors import TransientError
 from models.patient_records import PatientRecord, name_patient
-from models.requests import TERMINAL_REQUEST_STATUSES, UrgentRequest
+from models.requests import (
+    TERMINAL_REQUEST_STATUSES,
+    Priority,
+    RequestStatus,
+    UrgentRequest,
+)
 from streams.ports.requests import (
     LineState,
+    PastOrders,
     PatientWrite,
     PromisedBag,
     RequestState,
@@ -37,6 +46,30 @@ class MemoryRequests:
     async def lock_requests(self, request_ids: Sequence[str]) -> dict[str, RequestState]:
         found = (self._state.requests.get(request_id) for request_id in request_ids)
         return {row.request.request_id: self._to_state(row) for row in found if row is not None}
+
+    async def read_requests(self, request_ids: Sequence[str]) -> list[RequestState]:
+        found = await self.lock_requests(sorted(set(request_ids)))
+        return list(found.values())
+
+    async def count_orders(
+        self, hospital_id: str, *, priority: Priority, since: datetime, besides: str
+    ) -> list[PastOrders]:
+        """Count as the port says."""
+        counted: Counter[tuple[Component, OrderMeasure, int]] = Counter()
+        for row in self._state.requests.values():
+            request = row.request
+            is_theirs = (request.hospital_id, request.priority) == (hospital_id, priority)
+            is_over = row.status in {RequestStatus.CANCELLED, RequestStatus.REFUSED}
+            if not is_theirs or is_over or row.opened_at < since or request.request_id == besides:
+                continue
+            asked: Counter[tuple[Component, OrderMeasure]] = Counter()
+            for line in request.lines:
+                asked[line.component, line.measure] += line.quantity
+            counted.update((*kind, quantity) for kind, quantity in asked.items())
+        return [
+            PastOrders(component=component, measure=measure, quantity=quantity, orders=orders)
+            for (component, measure, quantity), orders in sorted(counted.items())
+        ]
 
     async def find_last_decision(self, request_id: str) -> Decision | None:
         """Return None: the earlier decision is not needed here."""
@@ -122,6 +155,7 @@ class MemoryRequests:
             decision = ruling.decision
             known = self._state.requests.get(ruling.request.request_id)
             uncovered = {line.line_no: line.uncovered for line in decision.lines}
+            unconfirmed = {line.line_no: line.unconfirmed for line in decision.lines}
             kept = dict.fromkeys(known.uncovered, 0) if known else {}
             self._state.requests[ruling.request.request_id] = RequestRow(
                 request=ruling.request,
@@ -130,6 +164,7 @@ class MemoryRequests:
                 version=decision.version,
                 opened_at=ruling.opened_at,
                 uncovered={**kept, **uncovered},
+                unconfirmed={**kept, **unconfirmed},
             )
             self._promise(ruling)
         last = {
@@ -179,7 +214,12 @@ class MemoryRequests:
             version=row.version,
             opened_at=row.opened_at,
             lines=tuple(
-                LineState(line_no=line_no, uncovered=uncovered, bags=tuple(list_bags(line_no)))
+                LineState(
+                    line_no=line_no,
+                    uncovered=uncovered,
+                    unconfirmed=row.unconfirmed[line_no],
+                    bags=tuple(list_bags(line_no)),
+                )
                 for line_no, uncovered in sorted(row.uncovered.items())
             ),
         )

@@ -47,7 +47,7 @@ class PromiseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRow:
-    """A request; `uncovered` is line number to uncovered units."""
+    """A request; `uncovered` and `unconfirmed` are line number to units."""
 
     request: UrgentRequest
     status: RequestStatus
@@ -55,6 +55,7 @@ class RequestRow:
     version: int
     opened_at: datetime
     uncovered: dict[int, int]
+    unconfirmed: dict[int, int]
 
 
 @dataclass(slots=True, kw_only=True)
