@@ -1,7 +1,7 @@
 # Two commands for a fresh machine with Python 3.11 to 3.14: `make demo` and `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-newest check format lock bench bench-locks bench-matching imports life mutation scans rules clean
+.PHONY: help setup demo test test-fast test-newest check format lock bench bench-locks bench-matching bench-orders imports life mutation scans rules clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3.14 || command -v python3)
 VENV := .venv
@@ -73,6 +73,9 @@ bench-locks: setup ## How long supply transactions wait, with one lock and with 
 
 bench-matching: setup ## Policies of allocation beside the optimum of hindsight
 	@$(BIN)/python -m tests.measurements.matching
+
+bench-orders: setup ## London 2005 and Brussels 2016: what is kept of orders far above use
+	@$(BIN)/python -m tests.measurements.orders
 
 imports: setup ## A CSV of 100,000 units, previewed and imported
 	@$(BIN)/python -m bench.imports

@@ -1,0 +1,1 @@
+"""London 2005 and Brussels 2016: orders far above use, and what parts and netting keep."""
