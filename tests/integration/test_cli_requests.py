@@ -118,3 +118,19 @@ async def test_the_hour_of_thawing_is_told_with_a_step(world: RunningGateway) ->
     assert ran.exit_code == 0, ran.stderr
     (row,) = await world.database.fetch("SELECT usable_until FROM units WHERE unit_id = 'FFP-1'")
     assert row["usable_until"] == held["held_at"] + timedelta(hours=24)
+
+
+async def test_a_quantity_is_asked_back_and_confirmed(world: RunningGateway) -> None:
+    asked = await run(
+        world, "request", "new", "--hospital", "shigatse-people", "-n", "red_cells=25",
+        "--group", "B+", "--within", "6", "--wait", "10",
+    )  # fmt: skip
+    assert "要 25 单位" in asked.stdout
+    assert "xuelian request confirm" in asked.stdout
+    request_id = await ask(world, "--group", "B+")
+    confirmed = await run(world, "request", "confirm", request_id, "--by", "扎西医生", *WAIT)
+    assert confirmed.exit_code == 0, confirmed.stderr
+    reason = confirmed.document["decision"]["reasons"][0]
+    assert (reason["code"], reason["params"]) == ("quantity_confirmed", {"by": "扎西医生"})
+    shown = (await run(world, "request", "show", request_id, "--json")).document["request"]
+    assert shown["quantity_confirmed_by"] == "扎西医生"
