@@ -45,18 +45,18 @@ def _measure(name: str, seeds: int) -> Iterator[MeasuredCheck]:
     whole = found[Way.WHOLE]
     for way, served in found.items():
         for hour, step in HOURS.items():
-            free = fmean(one.free[step] for one in served)
+            free = fmean(day.free[step] for day in served)
             yield inform(f"{name}.{way}.free_after_{hour}", free, unit="bags")
-        lowest = fmean(min(one.free) for one in served)
+        lowest = fmean(min(day.free) for day in served)
         yield inform(f"{name}.{way}.free_at_least", lowest, unit="bags")
-        yield inform(f"{name}.{way}.left_unused", fmean(one.unused for one in served), unit="bags")
-        late = fmean(sum(one.late.values()) for one in served)
+        yield inform(f"{name}.{way}.left_unused", fmean(day.unused for day in served), unit="bags")
+        late = fmean(sum(day.late.values()) for day in served)
         yield inform(f"{name}.{way}.late", late / 4, unit="bag hours")
         if way is Way.WHOLE:
             continue
-        kept = fmean(_count_kept(one, other) for one, other in zip(served, whole, strict=True))
+        kept = fmean(_count_kept(mine, other) for mine, other in zip(served, whole, strict=True))
         yield within(f"{name}.{way}.kept_available", kept, unit="bags", bound=1, side=">=")
-        later = max(_count_later(one, other) for one, other in zip(served, whole, strict=True))
+        later = max(_count_later(mine, other) for mine, other in zip(served, whole, strict=True))
         yield within(f"{name}.{way}.later_than_whole", later, unit="bag hours", bound=0, side="<=")
 
 
