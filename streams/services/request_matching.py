@@ -21,7 +21,7 @@ from models.units import UnitStatus
 from streams.matching.allocation.batch_decision import Matched, decide_batch
 from streams.matching.allocation.line_shares import LineShare
 from streams.matching.allocation.remedies import LOOKED_AT
-from streams.matching.allocation.shelf_shares import StationOutlook
+from streams.matching.allocation.shelf_shares import StationOutlook, list_reached
 from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
 from streams.matching.shelf_reads import exceeds_from, lacks_from, list_beyond, list_wants
@@ -58,6 +58,8 @@ class Matching:
         self._outlooks: Mapping[str, StationOutlook] = {}
         self._shares: Mapping[str, LineShare] = {}
         self._wants: dict[Cell, int | None] = {}
+        # What nobody here may have, and serves those who are expected.
+        self._reached: dict[Cell, int] = {}
         self._units: list[UnitFacts] = []
         self._takeable: dict[str, TakeableUnit] = {}
         # Nothing is explained before all is read.
@@ -68,6 +70,11 @@ class Matching:
         """Choose from what is free, and from what others may lose."""
         self._outlooks = await self._sharing.look_ahead(self._work, self._cases)
         self._wants = list_wants(self._cases, expected=self._count_expected)
+        self._reached = {
+            cell: self._count_expected(cell)
+            for outlook in self._outlooks.items()
+            for cell in self._list_reached(*outlook)
+        }
         await self._read_shelf(self._wants)
         seen = Counter(Cell.of(unit) for unit in self._units)
         cut = {
@@ -94,7 +101,9 @@ class Matching:
         ]
         beyond = list_beyond(cases, decisions) - self._wants.keys()
         if beyond:
-            places: dict[Cell, int | None] = dict.fromkeys(beyond, LOOKED_AT)
+            places: dict[Cell, int | None] = {
+                cell: max(LOOKED_AT, self._reached.get(cell, 0)) for cell in beyond
+            }
             await self._read_shelf({**places, **self._wants})
         else:
             self._decide()
@@ -126,6 +135,7 @@ class Matching:
 
     async def _read_shelf(self, places: Mapping[Cell, int | None]) -> None:
         now = self._work.context.now
+        places = {**self._reached, **places}
         self._units = await self._work.stock.list_shelf(places, now=now) if places else []
         self._shares = await self._sharing.share(
             self._cases, self._list_free(self._units), outlooks=self._outlooks, now=now
@@ -136,6 +146,10 @@ class Matching:
         """List the units without those that people gave, or withhold, by hand."""
         apart = frozenset().union(*(case.hand.set_apart for case in self._cases))
         return [unit for unit in units if unit.unit_id not in apart]
+
+    def _list_reached(self, station_id: str, outlook: StationOutlook) -> set[Cell]:
+        theirs = [cell for cell in self._wants if cell.station_id == station_id]
+        return list_reached(theirs, outlook) - self._wants.keys()
 
     def _count_expected(self, cell: Cell) -> int:
         """Return what may be kept of a place for demand to come, in bags at the most."""

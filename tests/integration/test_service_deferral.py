@@ -42,10 +42,15 @@ async def learn(engine: Engine, *, days: float) -> None:
 
 
 def ask(
-    priority: Priority, *, units: int = 2, need_h: float = 4, engine: Engine | None = None
+    priority: Priority,
+    *,
+    units: int = 2,
+    group: str = "A+",
+    need_h: float = 4,
+    engine: Engine | None = None,
 ) -> UrgentRequest:
     return build_request(
-        group="A+",
+        group=group,
         priority=priority,
         quantity=units,
         needed_in_h=need_h,
@@ -141,3 +146,23 @@ async def test_what_others_wait_for_is_not_given_away(engine: Engine) -> None:
     routine = await open_now(engine, ask(ROUTINE, need_h=3, units=1, engine=engine))
     assert routine.outcome == "deferred"
     assert routine.deferred_until is None
+
+
+async def test_o_is_not_kept_for_patients_whose_own_blood_lies_there(engine: Engine) -> None:
+    """Patients of other groups are expected, and their blood lies there: O is given."""
+    await learn(engine, days=2)
+    now = engine.clock.now()
+    groups = [*60 * ["A+"], *60 * ["B+"], *40 * ["AB+"], *40 * ["O+"]]
+    more = [build_unit(group, now=now, expires_in_h=30 * 24) for group in groups]
+    await engine.feed(counted(more, at=now))
+    routine = ask(ROUTINE, group="O+", need_h=24, engine=engine)
+    assert (await open_now(engine, routine)).outcome == "reserved"
+
+
+async def test_o_is_kept_for_patients_who_have_nothing_else(engine: Engine) -> None:
+    await learn(engine, days=2)
+    now = engine.clock.now()
+    more = [build_unit("O+", now=now, expires_in_h=30 * 24) for _ in range(40)]
+    await engine.feed(counted(more, at=now))
+    routine = ask(ROUTINE, group="O+", need_h=24, engine=engine)
+    assert (await open_now(engine, routine)).outcome == "deferred"

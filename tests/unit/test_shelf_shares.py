@@ -246,6 +246,35 @@ def test_only_bags_that_serve_the_line_are_its_share() -> None:
     assert found.outcome is Outcome.RESERVED
 
 
+OF_ALL = [
+    asked(group, priority, 13) for group in ("O+", "A+", "B+") for priority in (DYING, URGENT)
+]
+"""A week in which each of three groups asked for 52 units, all of them in need."""
+
+
+@pytest.mark.parametrize("group", ["O+", "A+", "B+"])
+def test_blood_of_their_own_group_serves_who_is_expected(group: str) -> None:
+    """O is not kept for patients of A and B whose own blood lies beside it."""
+    others = [
+        bag for other in ("O+", "A+", "B+", "AB+") if other != group for bag in bags(60, other)
+    ]
+    (found,) = decide(ask(group=group), shelf=[*bags(24, group), *others], ahead=outlook(OF_ALL))
+    assert found.outcome is Outcome.RESERVED
+    assert {unit.group for unit in line_of(found).reserved} == {BloodGroup(group)}
+
+
+def test_o_is_kept_for_patients_whose_own_blood_is_gone() -> None:
+    (found,) = decide(ask(group="O+"), shelf=bags(24, "O+"), ahead=outlook(OF_ALL))
+    assert found.outcome is Outcome.DEFERRED
+
+
+def test_what_expires_soon_serves_who_is_expected_all_the_same() -> None:
+    """Nobody of the batch may have it: it is there for the patients of its group."""
+    others = [bag for other in ("A+", "B+", "AB+") for bag in bags(60, other, left_d=2.5)]
+    (found,) = decide(ask(group="O+"), shelf=[*bags(24, "O+"), *others], ahead=outlook(OF_ALL))
+    assert found.outcome is Outcome.RESERVED
+
+
 def test_greedy_answers_too_and_says_so() -> None:
     (found,) = decide(ask(), shelf=bags(6), ahead=outlook(), greedy=True)
     assert found.outcome is Outcome.DEFERRED

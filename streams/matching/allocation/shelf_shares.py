@@ -55,7 +55,8 @@ def pose_problem(
 
     Args:
         cases: Open requests of the station.
-        shelf: Its usable stock, of every place as much as they want and is expected of it.
+        shelf: Its usable stock, of every place as much as they want and is expected of it; of those
+            of `list_reached` too, or what lies there for others is taken for missing.
         outlook: What is expected, and who waits beside them.
         now: Aware UTC instant that the decision is made for.
     """
@@ -63,11 +64,12 @@ def pose_problem(
     asked = {line.line.component for line in lines if can_wait(line.case, now=now)}
     if not asked & outlook.ahead.keys():
         return None
-    places = sorted(
-        {cell for line in lines for cell in line.cells},
-        key=lambda cell: (cell.component, cell.group),
-    )
-    supplies = list(_list_supplies(places, shelf=shelf, now=now, rules=cases[0].rules))
+    places = {cell for line in lines for cell in line.cells}
+    reached = list_reached(places, outlook) - places
+    supplies = [
+        *_list_supplies(places, shelf=shelf, now=now, rules=cases[0].rules),
+        *_list_supplies(reached, shelf=shelf, now=None, rules=cases[0].rules),
+    ]
     if not supplies:
         return None
     return build_problem(
@@ -81,6 +83,21 @@ def pose_problem(
         weights=cases[0].rules.policies.lookahead.weights,
         whole=WHOLE,
     )
+
+
+def list_reached(places: Iterable[Cell], outlook: StationOutlook) -> set[Cell]:
+    """List the places that demand expected of the same components may be served from.
+
+    Whoever is expected has blood of their own group first: what is kept for them from others is
+    only what that does not cover.
+    """
+    return {
+        Cell(station_id=place.station_id, component=place.component, group=group)
+        for place in places
+        if place.component in outlook.ahead
+        for costs in outlook.ahead[place.component].costs.values()
+        for group in costs
+    }
 
 
 def read_shares(
@@ -138,10 +155,15 @@ def _list_lacking(cases: Sequence[Case], *, shelf: Shelf, now: datetime) -> list
 
 
 def _list_supplies(
-    places: Iterable[Cell], *, shelf: Shelf, now: datetime, rules: Rulebook
+    places: Iterable[Cell], *, shelf: Shelf, now: datetime | None, rules: Rulebook
 ) -> Iterator[Supply]:
-    for place in places:
-        units = _list_keepable(place, shelf=shelf, now=now, rules=rules)
+    """Yield what places hold; without an instant also what expires soon, as nobody here has it."""
+    for place in sorted(places, key=lambda cell: (cell.component, cell.group)):
+        units = (
+            shelf.list_units(place, (Tier.FREE,))
+            if now is None
+            else _list_keepable(place, shelf=shelf, now=now, rules=rules)
+        )
         if amount := sum_content(units):
             yield Supply(key=name_place(place.component, place.group), amount=amount)
 
