@@ -275,6 +275,13 @@ def test_what_expires_soon_serves_who_is_expected_all_the_same() -> None:
     assert found.outcome is Outcome.RESERVED
 
 
+def test_nobody_waits_for_who_is_no_graver_and_may_come() -> None:
+    """An urgent patient who has nothing but this O is here; who is expected may not come."""
+    sure = outlook([asked("O+", URGENT, 400)])
+    (found,) = decide(ask(URGENT), shelf=bags(6, "O+"), ahead=sure)
+    assert found.outcome is Outcome.RESERVED
+
+
 def test_greedy_answers_too_and_says_so() -> None:
     (found,) = decide(ask(), shelf=bags(6), ahead=outlook(), greedy=True)
     assert found.outcome is Outcome.DEFERRED

@@ -77,9 +77,12 @@ def build_problem(
         weights: What a unit is worth, by priority.
         whole: One unit, in what amounts are counted in.
     """
+    asks = list(asks)
     there = {supply.key for supply in supplies}
+    # An open request outweighs what is expected of its own priority, in whichever group.
+    ahead = 1 + max((cost for ask in asks for cost in ask.costs.values()), default=0)
     demands = []
-    for demand in (*_list_open(asks, weights), *_list_expected(expected, weights, whole)):
+    for demand in (*_list_open(asks, weights), *_list_expected(expected, weights, whole, ahead)):
         reachable = {key: cost for key, cost in demand.costs.items() if key in there}
         if reachable:
             demands.append(replace(demand, costs=reachable))
@@ -103,11 +106,12 @@ def _list_open(asks: Iterable[OpenDemand], weights: Mapping[Priority, int]) -> I
 
 
 def _list_expected(
-    demands: Iterable[ExpectedDemand], weights: Mapping[Priority, int], whole: int
+    demands: Iterable[ExpectedDemand], weights: Mapping[Priority, int], whole: int, ahead: int
 ) -> Iterator[Wanted]:
     for demand in demands:
+        most = weights[demand.priority] * SCALE
         for at, (units, chance) in enumerate(demand.expected.list_steps(MOST_STEPS)):
-            worth = round(weights[demand.priority] * SCALE * chance)
+            worth = min(round(most * chance), most - ahead)
             yield Wanted(
                 key=f"expected {demand.key} {at}",
                 amount=units * whole,
