@@ -41,7 +41,6 @@ _WHYS = {
     "given_by_hand": "version_given_by_hand",
     "taken_back_by_hand": "version_taken_back_by_hand",
     "next_part": "version_next_part",
-    "deferral_changed": "version_deferral_changed",
 }
 """Why a decision was made, where the word of the audit is no code of its own."""
 
