@@ -276,11 +276,19 @@ def leave_to_who_can_wait(seed: Seed) -> None:
 
 
 def put_off(priority: Priority, *, until: float | None) -> Plant:
-    """Keep somebody of a group that nothing fits waiting for a forecast, until some minute."""
+    """Keep somebody waiting for a forecast, until some minute; nothing that fits lies free."""
 
     def plant(seed: Seed) -> None:
         patient = Patient(group=BloodGroup("B+"))
-        request(seed, "r-put-off", patient, at=-60, quantity=1, priority=priority)
+        request(
+            seed,
+            "r-put-off",
+            patient,
+            at=-60,
+            quantity=1,
+            component="cryoprecipitate",
+            priority=priority,
+        )
         decide(seed, "r-put-off", at=-59, outcome=Outcome.DEFERRED)
         if until is not None:
             row = seed.row("decisions", decision_id="r-put-off.v1")
