@@ -128,9 +128,10 @@ class RequestDecisions:
         case = replace(await self._build_case_again(work, state, news=news), hand=hand)
         matching = self._match(work, [case])
         await matching.read()
-        if is_held_in_vain(case, matching.matched[0]):
+        is_by_hand = hand.given or await work.stock.list_given_by_hand(case.request.request_id)
+        if not is_by_hand and is_held_in_vain(case, matching.matched[0]):
             # What is left helps nobody: it is free for whoever has use for it, and this request is
-            # served anew once there is enough.
+            # served anew once there is enough. A part that a person gives is theirs to weigh.
             state, _ = await give_back_held(work, state, states=(UnitStatus.RESERVED,))
             case = replace(await self._build_case_again(work, state, news=news), hand=hand)
             matching = self._match(work, [case])

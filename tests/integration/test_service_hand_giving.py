@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deploy.local.embedded_services import Endpoints
+from models.components import Component
 from models.errors import TransientError
 from models.events.hand_work import BagGiven, BagTakenBack
 from models.events.stock import StockChange, StockChanged
@@ -146,6 +147,20 @@ async def test_a_bag_is_given_instead_of_another(engine: Engine) -> None:
     assert await engine.dead_letter_codes() == ["line_needs_no_more"]
     await engine.feed(give(request, other, instead_of=held))
     assert await list_holders(engine) == {other: request.request_id}
+
+
+async def test_a_dose_is_given_bag_by_bag(engine: Engine) -> None:
+    """Two bags of cryoprecipitate are no dose yet; the first is not put back for the second."""
+    component = Component.CRYOPRECIPITATE
+    units = [build_unit("A+", component=component) for _ in range(2)]
+    await engine.feed(counted(units))
+    request = build_request(group="A+", quantity=10, component=component)
+    await engine.feed(opened(request))
+    assert await list_holders(engine) == {}
+    for unit in units:
+        await engine.feed(give(request, unit.unit_id))
+    assert await engine.dead_letter_codes() == []
+    assert await list_holders(engine) == {unit.unit_id: request.request_id for unit in units}
 
 
 async def test_what_is_picked_stays(engine: Engine) -> None:
