@@ -216,7 +216,7 @@ class RequestDecisions:
             return None
         if last.lines and list_asked_back(last) != list_asked_back(found.decision):
             return "next_part"
-        if last.deferred_until != found.decision.deferred_until:
+        if _describe_deferral(last) != _describe_deferral(found.decision):
             return "deferral_changed"
         return None if list_ways(last) == list_ways(found.decision) else "ways_changed"
 
@@ -385,3 +385,7 @@ class RequestDecisions:
                 return
             work.on_commit(lambda: self._planned.update({decision.station_id: timer.due_at}))
         work.schedule(timer)
+
+
+def _describe_deferral(decision: Decision) -> tuple[bool, datetime | None]:
+    return decision.outcome is Outcome.DEFERRED, decision.deferred_until

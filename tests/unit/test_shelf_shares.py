@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -333,3 +334,15 @@ def test_the_shelf_is_read_as_far_as_what_is_expected_reaches() -> None:
     assert 22 < reach < 80
     # RhD- is expected for the few of them who need it, and AB for nobody else.
     assert ahead.count_for(BloodGroup.AB_NEG) < 10
+
+
+def test_an_order_of_bags_has_its_share_in_bags() -> None:
+    """Two bags of two units are no more than the two that are asked for."""
+    double = [
+        replace(unit, volume_ml=2 * one_unit_ml(CELLS), unit_id=f"double-{at:03d}")
+        for at, unit in enumerate(bags(80))
+    ]
+    line = RequestLine(line_no=1, component=CELLS, quantity=2, measure=OrderMeasure.BAG)
+    (found,) = decide(ask().but(lines=(line,)), shelf=double, ahead=outlook())
+    assert found.outcome is Outcome.RESERVED
+    assert len(line_of(found).reserved) == 2

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from models.clearance import Cleared, UnitFacts
 from models.components import Component
-from models.doses import WHOLE, sum_content, to_units
+from models.doses import WHOLE, OrderMeasure, content_of, sum_content, to_units
 from models.rules.rulebook import Rulebook
 from streams.matching.allocation.line_shares import LineShare, name_line
 from streams.matching.allocation.line_state import LineChoice
@@ -193,11 +193,27 @@ def _ask(line: LineChoice, shelf: Shelf, *, now: datetime) -> OpenDemand:
     return OpenDemand(
         key=name_line(request.request_id, line.line.line_no),
         priority=request.priority,
-        amount=to_units(line.line.component, line.lacks, line.line.measure),
+        amount=_measure_lack(line, shelf, now=now),
         costs=costs,
         is_firm=not can_wait(line.case, now=now),
         limits=limits,
     )
+
+
+def _measure_lack(line: LineChoice, shelf: Shelf, *, now: datetime) -> int:
+    """Return what a line lacks in hundredths of the ordering unit; of bags, the largest there."""
+    lacks = to_units(line.line.component, line.lacks, line.line.measure)
+    if line.line.measure is not OrderMeasure.BAG:
+        return lacks
+    largest = max(
+        (
+            content_of(unit.component, unit.volume_ml)
+            for cell in line.cells
+            for unit in _list_keepable(cell, shelf=shelf, now=now, rules=line.case.rules)
+        ),
+        default=WHOLE,
+    )
+    return lacks * largest // WHOLE
 
 
 def _list_waiting(outlook: StationOutlook) -> Iterator[OpenDemand]:
