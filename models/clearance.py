@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import InitVar, dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Self, final
+from typing import Any, Protocol, Self, final
 
 from models.compatibility import Candidate
 from models.components import Component
@@ -24,6 +24,17 @@ from models.seal import KERNEL, Seal
 from models.units import UnitStatus, UnitTraits
 
 NO_TRAITS = UnitTraits()
+
+# Looked up for every unit of a shelf: a call of the class takes several times as long.
+_COMPONENTS = {component.value: component for component in Component}
+_GROUPS = {group.value: group for group in BloodGroup}
+_STATUSES = {status.value: status for status in UnitStatus}
+
+
+class StoredUnit(Protocol):
+    """A row of units in the store."""
+
+    def __getitem__(self, column: str, /) -> Any: ...  # noqa: ANN401 - of any kind
 
 
 class Step(Enum):
@@ -63,6 +74,33 @@ class UnitFacts:
     traits: UnitTraits = NO_TRAITS
     out_of_control_s: int | None = None
     may_have_left: bool = False
+
+    @classmethod
+    def of_row(cls, row: StoredUnit, **beside: Any) -> Self:  # noqa: ANN401 - of any kind
+        """Read a unit of a row of the store.
+
+        Args:
+            row: It has the columns of `list_shelf`.
+            beside: The fields that a kind of unit has beside these.
+        """
+        traits, status = row["traits"], row["status"]
+        return cls(
+            unit_id=row["unit_id"],
+            station_id=row["station_id"],
+            component=_COMPONENTS[row["component"]],
+            group=_GROUPS[row["blood_group"]],
+            volume_ml=row["volume_ml"],
+            status=_STATUSES[status],
+            collected_at=row["collected_at"],
+            expires_at=row["expires_at"],
+            released=row["released_at"] is not None,
+            recalled=status == "recalled",
+            epoch=row["epoch"],
+            traits=UnitTraits.of_row(traits) if traits else NO_TRAITS,
+            out_of_control_s=row["out_of_control_s"],
+            may_have_left=row["may_have_left"],
+            **beside,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,11 +158,11 @@ def is_surely_one_patient(request: UrgentRequest) -> bool:
     """Return whether orders under the pseudonym are surely for one patient.
 
     Where casualties come unidentified one name may stand for several: two groups under one name, or
-    none while life is in danger, is no ground to keep blood from anybody.
+    none, is no ground to keep blood from anybody.
     """
     patient = request.patient
-    is_typed = patient.group is not None or request.priority is not Priority.LIFE_THREATENING
-    return bool(patient.reference) and is_typed and not patient.disputed_groups
+    is_typed = patient.group is not None and not patient.disputed_groups
+    return bool(patient.reference) and is_typed
 
 
 def serves_as_well(other: RequestLine, line: RequestLine) -> bool:

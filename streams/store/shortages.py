@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from models.base import derive_id
-from models.clearance import Cleared
+from models.clearance import Cleared, UnitFacts
 from models.components import Component
 from models.decisions import Reason
 from models.doses import content_of, round_down, round_up
@@ -23,7 +23,6 @@ from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
-from streams.store.stock import to_facts
 
 if TYPE_CHECKING:
     from streams.store.database import Connection
@@ -122,7 +121,7 @@ class PgExchange:
         rows = _QUERIES.list_in_transit(self._connection, shortage_id=shortage_id)
         return [
             Coming(
-                unit=to_facts(row),
+                unit=UnitFacts.of_row(row),
                 arrives_at=row["agreed_at"] + timedelta(seconds=row["eta_s"]),
             )
             async for row in rows

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from models.clearance import NO_TRAITS, UnitFacts
+from models.clearance import UnitFacts
 from models.components import Component
 from models.groups import BloodGroup
 from models.requests import Priority
@@ -39,14 +39,6 @@ if TYPE_CHECKING:
 
 _QUERIES = load_queries("stock")
 
-_FACTS = tuple(field.name for field in fields(UnitFacts))
-
-U = TypeVar("U", bound=UnitFacts)
-
-_COMPONENTS = {component.value: component for component in Component}
-_GROUPS = {group.value: group for group in BloodGroup}
-_STATUSES = {status.value: status for status in UnitStatus}
-
 
 class PgStock:
     def __init__(self, connection: Connection, record: RecordTransition, locks: PgLocks) -> None:
@@ -58,7 +50,7 @@ class PgStock:
         self, wants: Mapping[Cell, int | None], *, now: datetime
     ) -> list[UnitFacts]:
         rows = _QUERIES.list_shelf(self._connection, **_list_places(wants), now=now)
-        return [to_facts(row) async for row in rows]
+        return [UnitFacts.of_row(row) async for row in rows]
 
     async def lock_units(self, unit_ids: Sequence[str]) -> dict[str, UnitState]:
         wanted = list(unit_ids)
@@ -79,7 +71,7 @@ class PgStock:
         if row is None:
             return None
         return FoundUnit(
-            unit=to_facts(row),
+            unit=UnitFacts.of_row(row),
             request_id=row["request_id"],
             line_no=row["line_no"],
             transfer_id=row["transfer_id"],
@@ -100,7 +92,7 @@ class PgStock:
 
     async def list_sent(self, request_id: str) -> list[tuple[UnitFacts, int | None]]:
         rows = _QUERIES.list_sent(self._connection, request_id=request_id)
-        return [(to_facts(row), row["line_no"]) async for row in rows]
+        return [(UnitFacts.of_row(row), row["line_no"]) async for row in rows]
 
     async def add_units(self, units: Sequence[NewUnit]) -> None:
         # Few combinations of traits stand in many units.
@@ -205,7 +197,7 @@ class PgStock:
         rows = _QUERIES.list_promised(self._connection, **_list_places(wants), now=now)
         return [
             TakeableUnit(
-                unit=to_facts(row),
+                unit=UnitFacts.of_row(row),
                 request_id=row["request_id"],
                 priority=Priority(row["priority"]),
             )
@@ -281,8 +273,7 @@ def _to_promise(row: asyncpg.Record) -> LivePromise:
 
 
 def _to_state(row: asyncpg.Record, promise: LivePromise | None) -> UnitState:
-    return to_unit(
-        UnitState,
+    return UnitState.of_row(
         row,
         donation_id=row["donation_id"],
         usable_until=row["usable_until"],
@@ -303,44 +294,11 @@ def _list_places(wants: Mapping[Cell, int | None]) -> dict[str, list[Any]]:
     }
 
 
-def to_facts(row: asyncpg.Record) -> UnitFacts:
-    """Read a unit of a row that has the columns of `list_shelf`."""
-    traits, status = row["traits"], row["status"]
-    return UnitFacts(
-        unit_id=row["unit_id"],
-        station_id=row["station_id"],
-        component=_COMPONENTS[row["component"]],
-        group=_GROUPS[row["blood_group"]],
-        volume_ml=row["volume_ml"],
-        status=_STATUSES[status],
-        collected_at=row["collected_at"],
-        expires_at=row["expires_at"],
-        released=row["released_at"] is not None,
-        recalled=status == "recalled",
-        epoch=row["epoch"],
-        traits=UnitTraits.of_row(traits) if traits else NO_TRAITS,
-        out_of_control_s=row["out_of_control_s"],
-        may_have_left=row["may_have_left"],
-    )
-
-
-def to_unit(kind: type[U], row: asyncpg.Record, **beside: Any) -> U:  # noqa: ANN401 - of any kind
-    """Read a unit of such a row as more than facts.
-
-    Args:
-        kind: What it is read as.
-        row: The row.
-        beside: The fields that this kind has beside those of `UnitFacts`.
-    """
-    facts = to_facts(row)
-    return kind(**{name: getattr(facts, name) for name in _FACTS}, **beside)
-
-
 def _to_given(row: asyncpg.Record) -> HandGiven:
     params = row["reason"]["params"]
     return HandGiven(
         line_no=row["line_no"],
-        unit=replace(to_facts(row), status=UnitStatus.AVAILABLE),
+        unit=replace(UnitFacts.of_row(row), status=UnitStatus.AVAILABLE),
         actor=params["key"],
         by=params["by"],
         reason=params["reason"],

@@ -243,6 +243,7 @@ async def test_the_timeline_tells_everything(world: RunningGateway) -> None:
             "measure": "unit",
             "quantity": 2,
             "uncovered": 2,
+            "unconfirmed": 0,
         }
     ]
     assert page["decision"]["lines"][0]["refusals"][-1]["code"] == "stock_short_low_titre"

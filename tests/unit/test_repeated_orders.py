@@ -81,7 +81,7 @@ def test_of_two_waiting_orders_of_one_batch_neither_is_counted_twice() -> None:
     ("priority", "patient", "given"),
     [
         (DYING, OF_A.but(group=None), 6),
-        (URGENT, OF_A.but(group=None), 0),
+        (URGENT, OF_A.but(group=None), 6),
         (URGENT, OF_A.but(disputed_groups=("A+", "B+"), group=None), 6),
         (DYING, OF_A.but(reference=None), 6),
     ],

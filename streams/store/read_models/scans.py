@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from streams.ports.stock import RecordedUnit
 from streams.store.query_files import load_queries
-from streams.store.stock import to_unit
 
 if TYPE_CHECKING:
     from streams.store.database import Database
@@ -31,8 +30,7 @@ class PgScans:
                 async for row in _QUERIES.list_scanned_units(connection, unit_ids=list(unit_ids))
             ]
         return {
-            row["unit_id"]: to_unit(
-                RecordedUnit,
+            row["unit_id"]: RecordedUnit.of_row(
                 row,
                 request_id=row["request_id"],
                 transfer_id=row["transfer_id"],
