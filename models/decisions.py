@@ -108,7 +108,15 @@ class LineDecision(Value):
     @property
     def uncovered_units(self) -> int:
         """Return what waits, in ordering units, rounded up; a bag counts as one."""
-        return round_up(to_units(self.component, self.uncovered * WHOLE, self.measure))
+        return self._to_units(self.uncovered)
+
+    @property
+    def deferred_units(self) -> int:
+        """Return what is deferred, in ordering units, rounded up; a bag counts as one."""
+        return self._to_units(self.deferred)
+
+    def _to_units(self, amount: int) -> int:
+        return round_up(to_units(self.component, amount * WHOLE, self.measure))
 
 
 class Decision(Value):

@@ -28,6 +28,11 @@ def find_wrongly_deferred(
                 told = "没有说到何时 · no instant is told"
                 yield Finding(subject=decision.decision_id, told=told)
             continue
+        if decision.outcome == "deferred" and all(
+            version.priority == ROUTINE for version in versions
+        ):
+            yield Finding(subject=decision.decision_id, told=f"{until}，常规 · of a routine order")
+            continue
         latest = max(version.needed_by for version in versions) - GIVEN_AHEAD
         if datetime.fromisoformat(until) > latest:
             told = f"{until}，晚于 · later than {latest.isoformat()}"

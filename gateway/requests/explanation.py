@@ -46,7 +46,7 @@ _WHYS = {
 
 _NEWS = (
     "bag_taken_back",
-    "hand_given_no_more",
+    "hand_given_no",
     "hold_lapsed",
     "taken_",
     "unit_given_back",

@@ -30,14 +30,24 @@ StatedReason = Annotated[
 """One line of text; blanks alone are neither a name nor a reason."""
 
 
-class BagGiven(EventData):
+class HandWorkEvent(EventData):
+    """A word of a person.
+
+    Attributes:
+        by: The person who answers for it.
+    """
+
+    by: PersonName
+    reason: StatedReason
+
+
+class BagGiven(HandWorkEvent):
     """A dispatcher gives this bag to that patient.
 
     Attributes:
         line_no: The line of the request that it is for.
         unit_id: It is free, or promised to a request that can wait longer and not picked.
         instead_of: A bag of the same line that is not picked and goes back to stock for it.
-        by: The person who answers for it.
     """
 
     TYPE: ClassVar[str] = "blood.request.bag-given.v1"
@@ -49,8 +59,6 @@ class BagGiven(EventData):
     line_no: int = Field(ge=1, le=50)
     unit_id: BagId
     instead_of: BagId | None = None
-    by: PersonName
-    reason: StatedReason
 
     @model_validator(mode="after")
     def _is_another(self) -> Self:
@@ -59,12 +67,8 @@ class BagGiven(EventData):
         return self
 
 
-class BagTakenBack(EventData):
-    """A dispatcher takes a bag that is not picked back from a request.
-
-    Attributes:
-        by: The person who answers for it.
-    """
+class BagTakenBack(HandWorkEvent):
+    """A dispatcher takes a bag that is not picked back from a request."""
 
     TYPE: ClassVar[str] = "blood.request.bag-taken-back.v1"
     KEY: ClassVar[str] = "station_id"
@@ -73,17 +77,14 @@ class BagTakenBack(EventData):
     hospital_id: Identifier
     station_id: Identifier
     unit_id: BagId
-    by: PersonName
-    reason: StatedReason
 
 
-class HoldPlaced(EventData):
+class HoldPlaced(HandWorkEvent):
     """A dispatcher, or the station that has it, holds a bag: nobody is given it meanwhile.
 
     Attributes:
         station_id: Where the bag is. It may be promised as long as it is not picked.
         until: When the hold ends by itself; None if somebody is to end it.
-        by: The person who answers for it.
     """
 
     TYPE: ClassVar[str] = "blood.stock.hold-placed.v1"
@@ -92,34 +93,25 @@ class HoldPlaced(EventData):
     station_id: Identifier
     unit_id: BagId
     until: Instant | None = None
-    by: PersonName
-    reason: StatedReason
 
 
-class HoldEnded(EventData):
-    """A dispatcher, or the station that has it, ends the hold of a bag: it is stock again.
-
-    Attributes:
-        by: The person who answers for it.
-    """
+class HoldEnded(HandWorkEvent):
+    """A dispatcher, or the station that has it, ends the hold of a bag: it is stock again."""
 
     TYPE: ClassVar[str] = "blood.stock.hold-ended.v1"
     KEY: ClassVar[str] = "station_id"
     SUBJECT: ClassVar[str] = "unit_id"
     station_id: Identifier
     unit_id: BagId
-    by: PersonName
-    reason: StatedReason
 
 
-class CallsStoodDown(EventData):
+class CallsStoodDown(HandWorkEvent):
     """A dispatcher, or the station itself, stands down the donors who are called for one cause.
 
     Nobody more is called for it until that is taken back; other causes call as before.
 
     Attributes:
         cause_id: The activation or the shortage that they are called for.
-        by: The person who answers for it.
     """
 
     TYPE: ClassVar[str] = "blood.callout.stood-down.v1"
@@ -127,32 +119,20 @@ class CallsStoodDown(EventData):
     SUBJECT: ClassVar[str] = "cause_id"
     station_id: Identifier
     cause_id: Identifier
-    by: PersonName
-    reason: StatedReason
 
 
-class CallsResumed(EventData):
-    """Donors may be called again for a cause whose calls were stood down by hand.
-
-    Attributes:
-        by: The person who answers for it.
-    """
+class CallsResumed(HandWorkEvent):
+    """Donors may be called again for a cause whose calls were stood down by hand."""
 
     TYPE: ClassVar[str] = "blood.callout.resumed.v1"
     KEY: ClassVar[str] = "station_id"
     SUBJECT: ClassVar[str] = "cause_id"
     station_id: Identifier
     cause_id: Identifier
-    by: PersonName
-    reason: StatedReason
 
 
-class TransferStoodDown(EventData):
-    """A dispatcher stands down a transfer: what has not left the giving station stays there.
-
-    Attributes:
-        by: The person who answers for it.
-    """
+class TransferStoodDown(HandWorkEvent):
+    """A dispatcher stands down a transfer: what has not left the giving station stays there."""
 
     TYPE: ClassVar[str] = "blood.transfer.stood-down.v1"
     KEY: ClassVar[str] = "to_station_id"
@@ -160,5 +140,3 @@ class TransferStoodDown(EventData):
     transfer_id: Identifier
     from_station_id: Identifier
     to_station_id: Identifier
-    by: PersonName
-    reason: StatedReason

@@ -11,7 +11,7 @@ from models.compatibility import list_candidates
 from models.components import Component
 from models.doses import WHOLE, OrderMeasure, round_up, to_units
 from models.facilities import StationPolicy
-from models.groups import BloodGroup
+from models.groups import BloodGroup, RhD
 from models.patients import Patient, Sex
 from models.requests import Priority
 from models.rules.rulebook import Rulebook
@@ -172,7 +172,10 @@ def count_hours_until_filled(now: datetime, rules: Rulebook) -> float:
 def rank_groups(
     component: Component, kind: DemandKind, *, policy: StationPolicy, rules: Rulebook
 ) -> dict[BloodGroup, int]:
-    """Rank the groups that may serve demand of a kind, best first from 0."""
+    """Rank the groups that may serve demand of a kind, best first from 0.
+
+    No RhD- red cells are kept for whoever is RhD+: they are for those who need them.
+    """
     candidates = list_candidates(
         component=component,
         patient=Patient(group=kind.group, sex=Sex.MALE, age_years=_GROWN_MAN),
@@ -180,7 +183,14 @@ def rank_groups(
         policy=policy,
         rules=rules,
     )
-    return {candidate.group: rank for rank, candidate in enumerate(candidates)}
+    is_positive = kind.group is not None and kind.group.rhd is RhD.POSITIVE
+    spares_negative = is_positive and component.spec.carries_red_cells
+    groups = [
+        candidate.group
+        for candidate in candidates
+        if not (spares_negative and candidate.group.rhd is RhD.NEGATIVE)
+    ]
+    return {group: rank for rank, group in enumerate(groups)}
 
 
 def _sum_up(asked: Sequence[AskedOften], *, hours: float) -> SeenDemand:

@@ -25,8 +25,11 @@ class DemandStore(Protocol):
         """
         ...
 
-    async def count_waiting(
+    async def count_deferred(
         self, station_id: str, *, besides: Collection[str]
     ) -> Mapping[tuple[Component, DemandKind], int]:
-        """Count the ordering units that open requests lack, but for those that are named."""
+        """Count the ordering units that are kept from open requests, but for those that are named.
+
+        Whoever waits for what does not lie there has no claim on what does.
+        """
         ...

@@ -53,7 +53,7 @@ class DemandOutlooks:
         if not ahead:
             return None
         batch = [case.request.request_id for case in cases]
-        waiting = await work.demand.count_waiting(station_id, besides=batch)
+        waiting = await work.demand.count_deferred(station_id, besides=batch)
         return StationOutlook(ahead=ahead, waiting=waiting)
 
     async def _find_ahead(

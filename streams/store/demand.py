@@ -61,10 +61,10 @@ class PgDemand:
         ]
         return StationDemand(began_at=began_at, asked=tuple(asked))
 
-    async def count_waiting(
+    async def count_deferred(
         self, station_id: str, *, besides: Collection[str]
     ) -> Mapping[tuple[Component, DemandKind], int]:
-        rows = _QUERIES.count_waiting(
+        rows = _QUERIES.count_deferred(
             self._connection, station_id=station_id, besides=list(besides)
         )
         waiting: Counter[tuple[Component, DemandKind]] = Counter()

@@ -352,6 +352,7 @@ def _line_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
             "quantity": line.requested,
             "uncovered": line.uncovered,
             "uncovered_units": line.uncovered_units,
+            "deferred_units": line.deferred_units,
             "unconfirmed": line.unconfirmed,
         }
 

@@ -245,6 +245,20 @@ async def test_an_amendment_that_the_bag_does_not_fit_drops_it_and_says_so() -> 
     assert (told.params["unit_id"], told.params["by"]) == (kept, BY)
 
 
+async def test_a_bag_that_is_more_than_is_asked_now_goes_back_and_is_told() -> None:
+    story = Story()
+    given = await story.count("A-", "A-")
+    await story.ask("waits", 2, priority=ROUTINE, group="A+")
+    for unit in given:
+        await story.give("waits", unit)
+    line = {"line_no": 1, "component": "red_cells", "quantity": 1}
+    await story.amend("waits", lines=(line,))
+    (kept,) = story.held("waits")
+    (back,) = set(given) - {kept}
+    told = find_told(story, "waits", "hand_given_not_needed")
+    assert told.params == {"unit_id": back, "by": BY}
+
+
 async def test_a_word_of_the_patient_keeps_it_where_it_fits() -> None:
     story = Story()
     (kept,) = await story.count("A-", irradiated=True)

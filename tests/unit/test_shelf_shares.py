@@ -149,7 +149,7 @@ def test_a_routine_order_waits_where_graver_need_is_expected_and_is_told_why() -
     assert found.waiting_for == "expected_need"
     line = line_of(found)
     assert (line.uncovered, line.deferred, len(line.reserved)) == (2, 2, 0)
-    told = next(why for why in line.refusals if why.code == "kept_for_expected")
+    told = next(why for why in line.refusals if why.code == "kept_for_expected_routine")
     assert told.params["units"] == 6
     assert told.params["made_by"] == "flow"
     assert told.params["hours"] == pytest.approx(22.5)
@@ -157,13 +157,14 @@ def test_a_routine_order_waits_where_graver_need_is_expected_and_is_told_why() -
     # 160 units in 168 hours are 21 until the shelf is filled again; less, as the last hours brought
     # none, and as some requests are routine for all that was seen.
     assert 12 < float(told.params["expected_units"]) < 21
-    assert found.deferred_until == NOW + timedelta(hours=24 - AHEAD_H, seconds=-ETA_S)
-
-
-def test_who_has_waited_until_hours_before_the_need_is_told_of_no_instant() -> None:
-    (found,) = decide(ask(need_h=3), shelf=bags(6), ahead=outlook())
-    assert found.outcome is Outcome.DEFERRED
+    # Nobody can say when it is given: it may be left unserved.
     assert found.deferred_until is None
+    assert "given_from" not in told.params
+
+
+def test_a_routine_order_may_be_left_unserved() -> None:
+    (found,) = decide(ask(need_h=0.1), shelf=bags(6), ahead=outlook())
+    assert found.outcome is Outcome.DEFERRED
     assert "kept_for_expected_routine" in codes(found)
 
 
@@ -172,6 +173,8 @@ def test_an_urgent_order_waits_only_until_hours_before_its_need() -> None:
     last_h = AHEAD_H + ETA_S / 3600
     (early,) = decide(ask(URGENT, need_h=last_h + 0.1), shelf=bags(6), ahead=dying)
     assert early.outcome is Outcome.DEFERRED
+    assert early.deferred_until == NOW + timedelta(hours=0.1)
+    assert "kept_for_expected" in codes(early)
     (late,) = decide(ask(URGENT, need_h=last_h), shelf=bags(6), ahead=dying)
     assert late.outcome is Outcome.RESERVED
 
@@ -287,7 +290,9 @@ def test_greedy_answers_too_and_says_so() -> None:
     (found,) = decide(ask(), shelf=bags(6), ahead=outlook(), greedy=True)
     assert found.outcome is Outcome.DEFERRED
     (told,) = {
-        why.params["made_by"] for why in line_of(found).refusals if why.code == "kept_for_expected"
+        why.params["made_by"]
+        for why in line_of(found).refusals
+        if why.code == "kept_for_expected_routine"
     }
     assert told == "greedy"
 

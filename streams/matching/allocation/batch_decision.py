@@ -15,14 +15,14 @@ from datetime import datetime, timedelta
 from models.base import derive_id
 from models.clearance import Cleared
 from models.compatibility import is_preferred_for_negative
-from models.decisions import Decision, LineDecision, Outcome, Reason
+from models.decisions import Decision, LineDecision, Outcome, Reason, ReservedUnit
 from models.doses import sum_content
 from models.needs import list_told
 from models.requests import Priority, RequestLine
 from streams.matching.allocation.batch_choice import BatchChoice
 from streams.matching.allocation.frozen_red_cells import explain_matches
 from streams.matching.allocation.line_explanation import describe_line
-from streams.matching.allocation.line_shares import LineShare
+from streams.matching.allocation.line_shares import KEPT_FOR_EXPECTED, LineShare
 from streams.matching.allocation.patient_follow_ups import (
     explain_follow_ups,
     explain_rare_need,
@@ -132,6 +132,7 @@ def _conclude(
         late_s = round((arrival_at - request.needed_by).total_seconds())
         reasons.append(Reason(code="arrives_late", params={"late_s": late_s}))
     reserved = [unit for line in lines for unit in line.reserved]
+    reasons.extend(_explain_not_needed(case, reserved))
     reasons.extend(explain_follow_ups(case, reserved))
     reasons.extend(explain_rare_need(case, lines))
     reasons.extend(explain_unstated(case))
@@ -156,10 +157,19 @@ def _conclude(
         eta_estimated=case.journey.estimated and held > 0,
         waiting_for=waiting_for,
         hold_until=hold_ends if held else None,
-        deferred_until=min(list_given_from(lines), default=None),
+        deferred_until=min(list_given_from(lines, KEPT_FOR_EXPECTED), default=None),
         decided_at=now,
         rules_version=case.rules.version,
     )
+
+
+def _explain_not_needed(case: Case, reserved: Sequence[ReservedUnit]) -> Iterator[Reason]:
+    """Yield the bags that were given by hand, and are more than is asked now."""
+    has = {unit.unit_id for unit in reserved}
+    for given in case.hand.given:
+        if given.unit.unit_id not in has:
+            params = {"unit_id": given.unit.unit_id, "by": given.by}
+            yield Reason(code="hand_given_not_needed", params=params)
 
 
 def _explain_release(case: Case, lines: tuple[LineDecision, ...]) -> Iterator[Reason]:

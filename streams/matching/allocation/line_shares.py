@@ -24,7 +24,8 @@ class LineShare:
 
     Attributes:
         amounts: Hundredths of the ordering unit by place; a place that is not here binds nobody.
-        given_from: When nothing is kept from it any more; None where nobody can say.
+        given_from: When nothing is kept from it any more; None for a routine order, of which nobody
+            can say.
         expected_units: Units that graver requests are expected to ask for.
         hours: Until the next supply.
         made_by: Which way of solving shared the shelf.

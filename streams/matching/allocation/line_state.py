@@ -185,7 +185,7 @@ class LineChoice:
         """Return why a unit is kept from this patient; a free unit may be one of the last."""
         if waiting.is_in_danger:
             return None
-        return self._find_protected(unit, waiting, free_on) or self._find_shared(unit)
+        return self._find_shared(unit) or self._find_protected(unit, waiting, free_on)
 
     def may_have(self, unit: UnitFacts, *, capped: int, free_on: Shelf) -> bool:
         """Return whether a free unit fits and is not kept for others, but for expected need.

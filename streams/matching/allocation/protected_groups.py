@@ -6,7 +6,7 @@ from nothing; a unit that expires soon is kept from nobody.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -75,17 +75,15 @@ class Waiting:
 
 
 def find_given_from(case: Case, *, now: datetime) -> datetime | None:
-    """Return from when no forecast keeps anything from a request; None if that is already so.
+    """Return from when no forecast keeps anything from an urgent request; None if it does not now.
 
-    Of a routine order it is not before now, however late it is: it may be left unserved.
+    Of a routine order nobody can say: it may be left unserved.
     """
     request = case.request
-    if request.priority is Priority.LIFE_THREATENING:
+    if request.priority is not Priority.URGENT:
         return None
     ahead = timedelta(hours=case.rules.policies.emergency_reserve.given_ahead_h)
     given_from = request.needed_by - timedelta(seconds=case.journey.eta_s) - ahead
-    if request.priority is Priority.ROUTINE:
-        return max(given_from, now)
     return given_from if given_from > now else None
 
 
@@ -203,9 +201,16 @@ def is_kept_from(
     return kept is not None
 
 
-def list_given_from(lines: Iterable[LineDecision]) -> Iterator[datetime]:
-    """Yield the instants from which units that were kept from lines are given to them."""
+def list_given_from(
+    lines: Iterable[LineDecision], codes: Container[str] | None = None
+) -> Iterator[datetime]:
+    """Yield the instants from which units that were kept from lines are given to them.
+
+    Args:
+        lines: As they were decided.
+        codes: Of the reasons for which they were kept; None for all.
+    """
     for line in lines:
         for reason in line.refusals:
-            if "given_from" in reason.params:
+            if "given_from" in reason.params and (codes is None or reason.code in codes):
                 yield datetime.fromisoformat(str(reason.params["given_from"]))

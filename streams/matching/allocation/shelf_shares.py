@@ -13,6 +13,7 @@ from datetime import datetime
 from models.clearance import Cleared, UnitFacts
 from models.components import Component
 from models.doses import WHOLE, OrderMeasure, content_of, sum_content, to_units
+from models.requests import Priority
 from models.rules.rulebook import Rulebook
 from streams.matching.allocation.line_shares import LineShare, name_line
 from streams.matching.allocation.line_state import LineChoice
@@ -36,7 +37,7 @@ class StationOutlook:
 
     Attributes:
         ahead: By component.
-        waiting: Ordering units that open requests of others lack, by component and kind.
+        waiting: Ordering units that are kept from open requests of others, by component and kind.
     """
 
     ahead: Mapping[Component, DemandOutlook]
@@ -45,7 +46,8 @@ class StationOutlook:
 
 def can_wait(case: Case, *, now: datetime) -> bool:
     """Return whether a forecast may keep units from a request."""
-    return find_given_from(case, now=now) is not None
+    is_routine = case.request.priority is Priority.ROUTINE
+    return is_routine or find_given_from(case, now=now) is not None
 
 
 def pose_problem(
@@ -119,8 +121,7 @@ def read_shares(
     """
     found = {}
     for case in cases:
-        given_from = find_given_from(case, now=now)
-        if given_from is None:
+        if not can_wait(case, now=now):
             continue
         for line in case.request.lines:
             ahead = outlook.ahead.get(line.component)
@@ -129,7 +130,7 @@ def read_shares(
                 nothing = {supply.key: 0 for supply in problem.supplies}
                 found[key] = LineShare(
                     amounts=nothing | allocation.of(name_open(key)),
-                    given_from=given_from if given_from > now else None,
+                    given_from=find_given_from(case, now=now),
                     expected_units=round(ahead.grave_units),
                     hours=ahead.hours,
                     made_by=allocation.made_by,

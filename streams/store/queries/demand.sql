@@ -25,7 +25,7 @@ WHERE
     AND r.status NOT IN ('cancelled', 'refused')
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9;
 
--- name: count_waiting
+-- name: count_deferred
 SELECT
     l.component,
     r.priority,
@@ -33,12 +33,12 @@ SELECT
     r.patient_plasma_group,
     r.patient_platelet_group,
     r.patient_whole_blood_group,
-    sum(l.uncovered_units) AS units
+    sum(l.deferred_units) AS units
 FROM requests AS r
 INNER JOIN request_lines AS l ON l.request_id = r.request_id
 WHERE
     r.station_id = :station_id::text
     AND r.status = 'open'
-    AND l.uncovered > 0
+    AND l.deferred_units > 0
     AND r.request_id <> ALL(:besides::text[])
 GROUP BY 1, 2, 3, 4, 5, 6;

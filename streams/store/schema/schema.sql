@@ -427,6 +427,8 @@ CREATE TABLE public.request_lines (
     measure text NOT NULL,
     uncovered_units integer NOT NULL,
     unconfirmed integer DEFAULT 0 NOT NULL,
+    deferred_units integer DEFAULT 0 NOT NULL,
+    CONSTRAINT request_lines_deferred_ck CHECK ((deferred_units >= 0)),
     CONSTRAINT request_lines_measure_ck CHECK ((measure = ANY (ARRAY['unit'::text, 'bag'::text, 'ml'::text]))),
     CONSTRAINT request_lines_quantity_ck CHECK ((quantity > 0)),
     CONSTRAINT request_lines_unconfirmed_ck CHECK ((unconfirmed >= 0)),

@@ -48,14 +48,14 @@ class MemoryDemand:
             ),
         )
 
-    async def count_waiting(
+    async def count_deferred(
         self, station_id: str, *, besides: Collection[str]
     ) -> Mapping[tuple[Component, DemandKind], int]:
         waiting: Counter[tuple[Component, DemandKind]] = Counter()
         for row in self._list_rows(station_id):
             if row.status == "open" and row.request.request_id not in besides:
                 for line in row.request.lines:
-                    if units := line.to_units(row.uncovered.get(line.line_no, 0)):
+                    if units := row.deferred.get(line.line_no, 0):
                         waiting[line.component, _find_kind(row.request, line)] += units
         return waiting
 

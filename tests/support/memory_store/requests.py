@@ -165,6 +165,7 @@ class MemoryRequests:
                 opened_at=ruling.opened_at,
                 uncovered={**kept, **uncovered},
                 unconfirmed={**kept, **unconfirmed},
+                deferred={line.line_no: line.deferred_units for line in decision.lines},
             )
             self._promise(ruling)
         last = {

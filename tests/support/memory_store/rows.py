@@ -47,7 +47,7 @@ class PromiseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRow:
-    """A request; `uncovered` and `unconfirmed` are line number to units."""
+    """A request; `uncovered`, `deferred` and `unconfirmed` are line number to units."""
 
     request: UrgentRequest
     status: RequestStatus
@@ -56,6 +56,7 @@ class RequestRow:
     opened_at: datetime
     uncovered: dict[int, int]
     unconfirmed: dict[int, int]
+    deferred: dict[int, int]
 
 
 @dataclass(slots=True, kw_only=True)

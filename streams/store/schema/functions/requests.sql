@@ -81,14 +81,15 @@ BEGIN
     ),
     line_rows AS (
         INSERT INTO request_lines (
-            request_id, line_no, component, measure, quantity, uncovered, uncovered_units, unconfirmed
+            request_id, line_no, component, measure, quantity, uncovered, uncovered_units,
+            deferred_units, unconfirmed
         )
         SELECT
             x.request_id, x.line_no, x.component, x.measure, x.quantity, x.uncovered,
-            x.uncovered_units, x.unconfirmed
+            x.uncovered_units, x.deferred_units, x.unconfirmed
         FROM jsonb_to_recordset(the_batch -> 'lines') AS x (
             request_id text, line_no int, component text, measure text, quantity int, uncovered int,
-            uncovered_units int, unconfirmed int
+            uncovered_units int, deferred_units int, unconfirmed int
         )
         ON CONFLICT (request_id, line_no) DO UPDATE SET
             component = excluded.component,
@@ -96,12 +97,14 @@ BEGIN
             quantity = excluded.quantity,
             uncovered = excluded.uncovered,
             uncovered_units = excluded.uncovered_units,
+            deferred_units = excluded.deferred_units,
             unconfirmed = excluded.unconfirmed
         RETURNING 1
     ),
     ended_lines AS (
         -- Lines that the request no longer has, or all of an ended one: nobody waits for them.
-        UPDATE request_lines AS l SET uncovered = 0, uncovered_units = 0, unconfirmed = 0
+        UPDATE request_lines AS l
+        SET uncovered = 0, uncovered_units = 0, deferred_units = 0, unconfirmed = 0
         FROM jsonb_to_recordset(the_batch -> 'requests') AS x (request_id text, keep_lines int[])
         WHERE
             l.request_id = x.request_id
