@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.decisions import STATUS_WORDS
 from cli.output import Output, add_rows, build_table, show_code, show_instant
-from gateway.explanations import name_counted
+from gateway.reason_texts import name_counted
 from models.requests import TERMINAL_REQUEST_STATUSES
 from models.texts.instants import ZONE_ZH
 from models.texts.words import list_value_names, name_value

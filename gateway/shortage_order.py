@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.explanations import explain
+from gateway.reason_texts import explain
 from models.components import Component
 from models.facilities import Station
 from models.requests import Priority, UrgentRequest

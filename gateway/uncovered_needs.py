@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.explanations import explain
+from gateway.reason_texts import explain
 from gateway.requests.neighbour_steps import list_neighbour_steps
 from models.components import Component
 from models.donation_kinds import DonationKind

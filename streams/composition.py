@@ -9,7 +9,7 @@ from models.rules.rulebook import Rulebook
 from models.topics import AppName, TopicName
 from streams.ports import BatchHandler, Clock, TimerKind
 from streams.ports.solver import Solver
-from streams.services import timers
+from streams.services import timer_firing
 from streams.services.alert_activations import Activations
 from streams.services.alerts import AlertService
 from streams.services.audit_seals import fire_seal
@@ -35,7 +35,7 @@ from streams.services.shortage_transfers import Transfers
 from streams.services.shortages import ShortageService
 from streams.services.stock import StockService
 from streams.services.stock_daily_record import StockDayService
-from streams.services.timers import TimerService
+from streams.services.timer_firing import TimerService
 from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_expiry import ExpiryService
 from streams.services.unit_holds import UnitHolds
@@ -138,16 +138,16 @@ def build_services(
             clock=clock,
             fires={
                 TimerKind.REMATCH: progress.rematch,
-                TimerKind.WAITING_SWEEP: timers.fire_sweep,
-                TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
-                TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),
+                TimerKind.WAITING_SWEEP: timer_firing.fire_sweep,
+                TimerKind.REQUEST_EXPIRY: timer_firing.fire_request_expiry(progress),
+                TimerKind.HOLD_LAPSE: timer_firing.fire_hold_lapse(progress, transfers),
                 TimerKind.SHORTAGE_ASSESSMENT: shortages.fire,
                 TimerKind.CALL_WAVE: call_outs.fire_wave,
                 TimerKind.NO_SHOW: call_outs.fire_no_show,
                 TimerKind.UNIT_EXPIRY: expiry.fire,
                 TimerKind.HOLD_PAST: expiry.end_holds,
                 TimerKind.UNIT_HOLD_END: holds.fire_end,
-                TimerKind.FEED_RETENTION: timers.fire_retention,
+                TimerKind.FEED_RETENTION: timer_firing.fire_retention,
                 TimerKind.AUDIT_SEAL: fire_seal,
                 TimerKind.EXERCISE_END: alerts.end_exercise,
                 TimerKind.DONORS_CHANGED: register.fire,

@@ -8,12 +8,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from gateway.explanations import explain, explain_decision, explain_waiting
 from gateway.http.calls import HttpCall
 from gateway.http.event_intake import answer_refused, render_wait
 from gateway.http.request_targets import get_target
 from gateway.http.responses import to_response
 from gateway.intake.acceptance import Acceptance, Caller
+from gateway.reason_texts import explain, explain_decision, explain_waiting
 from gateway.runtime import Gateway
 from models.access import Principal
 from models.base import derive_id

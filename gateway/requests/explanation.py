@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from gateway.explanations import explain, explain_reason
+from gateway.reason_texts import explain, explain_reason
 from gateway.requests.given_units import describe_bags
 from gateway.requests.passed_over import (
     describe_passed_over,

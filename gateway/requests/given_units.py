@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.explanations import explain, explain_reason
+from gateway.reason_texts import explain, explain_reason
 from gateway.requests.record import LineStand, RequestVersion, Row
 
 Told = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gateway.explanations import explain
+from gateway.reason_texts import explain
 from models.shortages import OfferStatus, TransferStatus
 from models.texts import join_texts, render
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.explanations import explain, explain_reason
+from gateway.reason_texts import explain, explain_reason
 from gateway.requests.record import LineStand, RequestVersion, Row, find_told
 
 Told = dict[str, Any]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.explanations import name_counted
+from gateway.reason_texts import name_counted
 from gateway.requests.line_amounts import read_bags
 from models.components import Component
 from models.doses import WHOLE, sum_content

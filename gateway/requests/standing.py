@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from gateway.explanations import explain
+from gateway.reason_texts import explain
 from gateway.requests.record import LineStand, RequestVersion
 
 Told = dict[str, Any]

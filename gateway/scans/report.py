@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.explanations import explain
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.labels.bags import Label, ScannedLine
 from gateway.labels.barcode_values import (
@@ -16,6 +15,7 @@ from gateway.labels.barcode_values import (
     SpecialTesting,
     find_part,
 )
+from gateway.reason_texts import explain
 from gateway.scans.batch import BagVerdict, EngineWord, Fault, ScanBatch, ScanOutcome
 from gateway.scans.scan_intake import fault_of, find_bound
 from models.texts import render

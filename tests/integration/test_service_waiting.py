@@ -21,7 +21,7 @@ from models.rules.rulebook import PACKAGED
 from models.units import Unit
 from streams.ports import Timer, TimerKind
 from streams.services import promise_progress, request_decisions
-from streams.services.timers import PUT_OFF
+from streams.services.timer_firing import PUT_OFF
 from streams.services.unit_expiry import UNIT_EXPIRY_EVERY
 from tests.support.engine import Engine, build_engine
 from tests.support.world import NOW, build_record, build_request, build_unit, counted, opened

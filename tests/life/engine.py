@@ -14,7 +14,7 @@ from models.events import EventData
 from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.ports import Context, Received, Record, Timer, TimerKind, Transition, UnitOfWork
-from streams.services import timers
+from streams.services import timer_firing
 from streams.services.call_stops import CallStops
 from streams.services.component_preparation import DonationSplits
 from streams.services.donation_recalls import Recalls
@@ -213,11 +213,11 @@ class MemoryEngine:
             recalls=recalls,
             holds=holds,
         )
-        self._fires: dict[TimerKind, timers.Fire] = {
+        self._fires: dict[TimerKind, timer_firing.Fire] = {
             TimerKind.REMATCH: progress.rematch,
-            TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
+            TimerKind.REQUEST_EXPIRY: timer_firing.fire_request_expiry(progress),
             TimerKind.PATIENT_CHANGED: patients.look_again,
-            TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),
+            TimerKind.HOLD_LAPSE: timer_firing.fire_hold_lapse(progress, transfers),
             TimerKind.UNIT_EXPIRY: expiry.fire,
             TimerKind.HOLD_PAST: expiry.end_holds,
             TimerKind.UNIT_HOLD_END: holds.fire_end,
@@ -261,7 +261,7 @@ class MemoryEngine:
         fire = self._fires.get(timer.kind)
         if fire is None:
             return
-        context = Context(now=now, cause=timer.timer_id, actor=timers.TIMER)
+        context = Context(now=now, cause=timer.timer_id, actor=timer_firing.TIMER)
         work = MemoryWork(self.state, [], context)
         await fire(cast("UnitOfWork", work), timer)
         self.steps += work.steps

@@ -44,7 +44,7 @@ from streams.services import (
     request_decisions,
     request_rematching,
     stock_daily_record,
-    timers,
+    timer_firing,
 )
 from streams.settings import Settings
 from streams.store.inbox import PUBLISHED_BODY_BYTES
@@ -153,7 +153,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("operations.md", "session timeout (8 seconds)", SESSION_TIMEOUT_S, 8),
         ("operations.md", "ended five times within five minutes", supervisor.MAX_ENDS, 5),
         ("operations.md", "ended five times within five minutes", supervisor.WINDOW_S, 300),
-        ("operations.md", "put off by 5 minutes", timers.PUT_OFF.total_seconds(), 300),
+        ("operations.md", "put off by 5 minutes", timer_firing.PUT_OFF.total_seconds(), 300),
         ("operations.md", "for more than 15 seconds is not ready", STUCK_S, 15),
         ("operations.md", "measures every 15 seconds", vitals.EVERY_S, 15),
         (
@@ -167,7 +167,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("api.md", "60 days ahead at most", possible_times.MOST_AHEAD_D, 60),
         ("api.md", "(30 s at most)", calls.MAX_WAIT_S, 30),
         ("api.md", "(looked at every 15 s at most)", request_decisions.WAYS_EVERY_S, 15),
-        ("api.md", "events are kept for 7 days", timers.OUTBOX_KEPT.days, 7),
+        ("api.md", "events are kept for 7 days", timer_firing.OUTBOX_KEPT.days, 7),
         ("api.md", "within 72 h after the event", PACKAGED.disasters.first_reports.early_h, 72),
         ("api.md", "ends by itself after 12 h", PACKAGED.disasters.exercise.ends_after_h, 12),
         ("labels.md", "(30 s at most)", calls.MAX_WAIT_S, 30),
@@ -175,26 +175,26 @@ def test_partitions_and_retention_are_as_told() -> None:
         (
             "decisions/0002-postgresql-truth-at-least-once.md",
             "Rows older than 30 days",
-            timers.INBOX_KEPT.days,
+            timer_firing.INBOX_KEPT.days,
             30,
         ),
         (
             "decisions/0003-outbox.md",
             "published more than 7 days ago",
-            timers.OUTBOX_KEPT.days,
+            timer_firing.OUTBOX_KEPT.days,
             7,
         ),
         ("decisions/0006-timers-are-rows.md", "at least every 250 ms", LOOK_EVERY_S, 0.25),
         (
             "decisions/0006-timers-are-rows.md",
             "put off by five minutes",
-            timers.PUT_OFF.total_seconds(),
+            timer_firing.PUT_OFF.total_seconds(),
             300,
         ),
         (
             "decisions/0017-who-waits-is-served.md",
             "A sweep every 20 s",
-            timers.SWEEP_EVERY.total_seconds(),
+            timer_firing.SWEEP_EVERY.total_seconds(),
             20,
         ),
         (

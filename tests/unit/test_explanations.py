@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from cli.explanation_page import list_page
-from gateway.explanations import explain
+from gateway.reason_texts import explain
 from gateway.requests.explanation import _WHYS, explain_request
 from gateway.requests.passed_over import _COSTS
 from gateway.requests.record import RequestRecord

@@ -8,13 +8,13 @@ import orjson
 import pytest
 from starlette.requests import Request
 
-from gateway.explanations import explain, explain_decision
 from gateway.feed_views import view_of
 from gateway.http import problems
 from gateway.http.calls import HttpCall
 from gateway.http.request_changes import _warn
 from gateway.intake.accepted_requests import Accepted, AcceptedRequest
 from gateway.intake.waiting_calls import FOLLOWED, Wakes
+from gateway.reason_texts import explain, explain_decision
 from models.access import KeyScope, Principal
 from models.envelope import Envelope
 from models.errors import (

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Body, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.explanations import explain_reason
 from gateway.http.calls import HttpCall
 from gateway.http.dependencies import LOOK_LIMIT_S, CallDep, GatewayDep
 from gateway.http.event_intake import publish
@@ -19,6 +18,7 @@ from gateway.http.examples import ALERT, CONFIRMATION
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Dispatcher, allow
+from gateway.reason_texts import explain_reason
 from gateway.runtime import Gateway
 from gateway.shortage_order import find_uncalled
 from models.access import KeyScope, Principal

@@ -12,7 +12,6 @@ from fastapi import APIRouter, Body, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.explanations import explain
 from gateway.http.calls import validate
 from gateway.http.dependencies import LOOK_LIMIT_S, CallDep, GatewayDep
 from gateway.http.event_intake import publish
@@ -20,6 +19,7 @@ from gateway.http.examples import ANSWER
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Holder
+from gateway.reason_texts import explain
 from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
 from models.base import Identifier, Instant, Line, Value

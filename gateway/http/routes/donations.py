@@ -9,7 +9,6 @@ from fastapi import APIRouter, Body
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.explanations import explain_reason
 from gateway.http.calls import validate
 from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.event_intake import publish
@@ -17,6 +16,7 @@ from gateway.http.examples import RECALL, RESULTS, SPLIT
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Holder, StationStaff
+from gateway.reason_texts import explain_reason
 from gateway.runtime import Gateway
 from models.access import Principal
 from models.base import BagId, Identifier, Instant, Line, Value, derive_id

@@ -14,7 +14,6 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.explanations import explain
 from gateway.files.donor_imports import parse_donors, parse_donors_json
 from gateway.files.row_errors import group_errors
 from gateway.files.sheets import Sheet, open_file
@@ -28,6 +27,7 @@ from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import StationStaff
 from gateway.invalid_content import FieldError, InvalidContent, of_rows
+from gateway.reason_texts import explain
 from gateway.runtime import Gateway
 from models.access import Principal
 from models.base import Identifier, Value

@@ -17,13 +17,13 @@ import structlog
 from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from gateway.explanations import explain
 from gateway.feed_views import View, view_of
 from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.scopes import KnownKey
 from gateway.intake.waiting_calls import FOLLOWED
 from gateway.invalid_content import FieldError, InvalidContent
+from gateway.reason_texts import explain
 from gateway.runtime import Gateway
 from models.errors import TransientError
 from models.texts import render

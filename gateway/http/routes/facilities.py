@@ -13,7 +13,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 from starlette.responses import Response
 
-from gateway.explanations import explain
 from gateway.http.calls import HttpCall
 from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.examples import HOSPITAL, STATION
@@ -21,6 +20,7 @@ from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Dispatcher, Reader
 from gateway.invalid_content import FieldError, InvalidContent
+from gateway.reason_texts import explain
 from models.access import Principal
 from models.base import Identifier, change
 from models.errors import ContractError, DomainRefusal

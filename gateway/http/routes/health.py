@@ -10,12 +10,12 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from gateway.explanations import explain
 from gateway.http import problems
 from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import KnownKey
+from gateway.reason_texts import explain
 from gateway.runtime import Gateway
 from models.errors import ConfigurationError, TransientError
 

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.explanations import explain
 from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Holder, Party
+from gateway.reason_texts import explain
 from models.base import Identifier, Value
 from streams.services.record_refusals import withhold_content
 from streams.store.read_models.vitals import MARKS

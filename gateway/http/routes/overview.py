@@ -9,11 +9,11 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from gateway.explanations import explain, explain_waiting
 from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Party
+from gateway.reason_texts import explain, explain_waiting
 from gateway.requests.line_amounts import complete_row
 from gateway.runtime import Gateway
 from gateway.shortage_order import list_worst_first

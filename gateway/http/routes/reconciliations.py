@@ -9,13 +9,13 @@ from fastapi import APIRouter, Body, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.explanations import explain
 from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.event_intake import publish
 from gateway.http.examples import CLOSING
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Holder
+from gateway.reason_texts import explain
 from gateway.runtime import Gateway
 from models.base import BagId, Identifier, Instant, Line, Value
 from models.errors import DomainRefusal

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Body, Depends, Query
 from pydantic import Field, model_validator
 from starlette.responses import Response
 
-from gateway.explanations import explain_reason
 from gateway.http.calls import validate
 from gateway.http.dependencies import LOOK_LIMIT_S, CallDep, GatewayDep
 from gateway.http.event_intake import publish
@@ -18,6 +17,7 @@ from gateway.http.examples import OFFER
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import allow
+from gateway.reason_texts import explain_reason
 from gateway.runtime import Gateway
 from gateway.shortage_order import list_worst_first
 from models.access import KeyScope, Principal

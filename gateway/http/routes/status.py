@@ -13,7 +13,6 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.explanations import explain, explain_decision, explain_reason, explain_waiting
 from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.request_reading import (
@@ -25,6 +24,7 @@ from gateway.http.request_reading import (
 )
 from gateway.http.responses import to_response
 from gateway.http.scopes import Party
+from gateway.reason_texts import explain, explain_decision, explain_reason, explain_waiting
 from gateway.requests.explanation import explain_request
 from gateway.requests.line_amounts import complete_row, describe_lines
 from gateway.requests.record import RequestRecord
