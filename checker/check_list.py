@@ -160,7 +160,6 @@ def _check_blood(world: World) -> tuple[CheckResult, ...]:
             unit="promises",
             findings=expiry.find_quarantined(world),
         ),
-        *_check_hand_work(world),
     )
 
 
